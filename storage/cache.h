@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The in-process cache: names to immutable, reference-counted values. Bounded by octets, with a
+ * bound of its own for negative entries (names known not to exist), so that random sender
+ * domains cannot push real ones out. Sharded locks, never held across I/O or while a value is
+ * freed. Least recently used goes first.
+ *
+ * It also keeps two things right that a plain table would not:
+ *  - single flight: of the threads that miss one name, one loads and the others wait for it;
+ *  - the change feed: an entry carries the position at which it was read. A name that changed
+ *    later is dropped at once, and a slow loader cannot bring the old value back.
+ *
+ * Any thread. The clock is the caller's (monotonic milliseconds).
+ */
+#ifndef INKAN_STORAGE_CACHE_H
+#define INKAN_STORAGE_CACHE_H
+
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+
+/* A cached value starts with this. */
+struct cache_value {
+    atomic_uint refs;
+    size_t bytes; /* all memory it holds, for the bound */
+    void (*free)(struct cache_value *value);
+};
+void cache_value_ref(struct cache_value *value);
+void cache_value_unref(struct cache_value *value); /* frees with the last one; NULL is fine */
+
+struct cache_options {
+    size_t bytes;          /* of positive entries */
+    size_t negative_bytes; /* of negative entries */
+    int64_t ttl_ms, negative_ttl_ms, stale_ttl_ms;
+};
+
+struct cache;
+struct cache *cache_new(const struct cache_options *options) MUST_CHECK; /* NULL: no memory */
+void cache_free(struct cache *cache);
+
+enum cache_answer {
+    CACHE_HIT,      /* *value_out is the caller's reference */
+    CACHE_NEGATIVE, /* known not to exist */
+    CACHE_MISS,
+};
+/* A fresh entry. */
+enum cache_answer cache_get(struct cache *cache, const char *name, int64_t now_ms,
+                            struct cache_value **value_out);
+/* The same, but entries past their time count for up to stale_ttl: for when the store cannot
+ * answer. */
+enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t now_ms,
+                                  struct cache_value **value_out);
+/* Puts a value (the cache takes its own reference), or with NULL a negative entry, read at
+ * change-feed `position`. Not kept if the name has changed since. */
+void cache_put(struct cache *cache, const char *name, struct cache_value *value, int64_t position,
+               int64_t now_ms);
+
+/* Single flight. True: the caller is to load `name` and then call cache_flight_end whatever
+ * came of it. False: another thread was loading it and has ended (look again), or the deadline
+ * has passed. */
+bool cache_flight_begin(struct cache *cache, const char *name, int64_t deadline_ms);
+void cache_flight_end(struct cache *cache, const char *name);
+
+/* A row of the change feed: drops the name, and refuses values read before `position`. */
+void cache_changed(struct cache *cache, const char *name, int64_t position);
+/* Drops every value for which `match` says so (called under a lock: must be quick), and refuses
+ * all values read before `position`. NULL matches everything. */
+void cache_drop(struct cache *cache, bool (*match)(const struct cache_value *value, void *arg),
+                void *arg, int64_t position);
+
+struct cache_stats {
+    int64_t hits, misses, negative_hits, stale_hits, evictions;
+    size_t bytes, entries, negative_entries;
+};
+void cache_stats(struct cache *cache, struct cache_stats *out);
+
+#endif

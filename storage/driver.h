@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a data base must be able to do to keep inkan's records. A driver is small because the
+ * store is not lazy: pool, retries, back-off, audit events and the change feed are the store's
+ * (storage/store.c); a driver moves records. No query text crosses this interface, so there is
+ * no escaping in it, and no open private key ever does.
+ *
+ * A connection is used by one thread at a time. Every call ends by `deadline_ms` (monotonic) and
+ * answers ST_TEMP when it passes. ST_TEMP with `broken` set tells the store to drop the
+ * connection; a driver must set it whenever the connection's state is unknown.
+ */
+#ifndef INKAN_STORAGE_DRIVER_H
+#define INKAN_STORAGE_DRIVER_H
+
+#include "storage/model.h"
+
+struct driver;
+
+/* A driver's connection starts with this. */
+struct driver_conn {
+    const struct driver *driver;
+    int64_t deadline_ms; /* set by the store before each call */
+    bool broken;         /* set by the driver */
+};
+
+struct driver_options {
+    const char *url;
+    bool create; /* make the data base if it is not there (store init) */
+};
+
+enum { QUERY_FILTERS_MAX = 4 };
+
+/* Which records find gives: those whose fields equal all the filters, in primary-key order,
+ * strictly after `after`. */
+struct query {
+    const struct kind *kind;
+    struct query_filter {
+        const struct field *field;
+        const char *text; /* FIELD_TEXT */
+        int64_t number;   /* everything else */
+    } filters[QUERY_FILTERS_MAX];
+    size_t filter_count;
+    const void *after; /* a record with its primary key set, or NULL */
+    size_t limit;      /* 0: all */
+    bool descending;
+};
+
+struct change_query {
+    int64_t cursor; /* position of the last row seen */
+    size_t limit;
+};
+
+/* Called once a record; the record is the callee's only until it returns. Anything but ST_OK
+ * ends the find with that status. It must not use the connection. */
+typedef enum status driver_row(void *arg, const void *record, struct err *err);
+
+struct driver {
+    const char *name;           /* "sqlite" */
+    const char *const *schemes; /* of its URLs, NULL-terminated */
+
+    /* ST_INVALID: the URL is wrong; ST_NOT_FOUND: no such data base; ST_TEMP: not now. */
+    enum status (*open)(const struct driver_options *options, int64_t deadline_ms,
+                        struct driver_conn **out, struct err *err);
+    void (*close)(struct driver_conn *conn);
+    /* The version of the newest migration applied, 0: none. */
+    enum status (*schema)(struct driver_conn *conn, int *version_out, struct err *err);
+
+    enum status (*begin)(struct driver_conn *conn, struct err *err);
+    /* ST_UNSURE when the answer was lost. The transaction is over whatever the answer. */
+    enum status (*commit)(struct driver_conn *conn, struct err *err);
+    void (*rollback)(struct driver_conn *conn);
+
+    /* Fills the record whose primary key is set. ST_NOT_FOUND leaves it as it was. */
+    enum status (*get)(struct driver_conn *conn, const struct kind *kind, void *record,
+                       struct err *err);
+    enum status (*find)(struct driver_conn *conn, const struct query *query, driver_row *row,
+                        void *arg, struct err *err);
+    /* Version 0 adds the record: ST_CONFLICT when it exists. Another version replaces the one
+     * stored with that version: ST_CONFLICT when there is none. ST_INVALID when the record refers
+     * to one that does not exist. On ST_OK the record's version and serial are set. */
+    enum status (*put)(struct driver_conn *conn, const struct kind *kind, void *record,
+                       struct err *err);
+    /* Removes the record with that key and version, else ST_CONFLICT; ST_DENIED while others
+     * refer to it. */
+    enum status (*del)(struct driver_conn *conn, const struct kind *kind, const void *record,
+                       struct err *err);
+
+    /* The hot path: profiles[i] for names[i], all in one round trip and one snapshot. Names
+     * that do not exist are not found, which is ST_OK. */
+    enum status (*lookup)(struct driver_conn *conn, const char *const *names, size_t count,
+                          struct profile *profiles, struct err *err);
+    /* The rows of the change feed (kind_change) after `cursor`, in order, at most `limit`. */
+    enum status (*changes)(struct driver_conn *conn, const struct change_query *query,
+                           driver_row *row, void *arg, struct err *err);
+};
+
+#endif

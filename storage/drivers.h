@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The drivers compiled in. One that is not is a missing line in the array of drivers.c.
+ */
+#ifndef INKAN_STORAGE_DRIVERS_H
+#define INKAN_STORAGE_DRIVERS_H
+
+#include "storage/driver.h"
+
+/* The driver for a URL. ST_INVALID names the schemes that this build knows. */
+enum status drivers_find(const char *url, const struct driver **out, struct err *err) MUST_CHECK;
+
+#endif

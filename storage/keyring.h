@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ready signers of a domain: what a session asks for each message. Goes through the cache,
+ * then the store (one round trip), and opens what the store gave with the vault. Holds the only
+ * place where a name is matched to a domain: the author's domain itself, else the nearest
+ * parent that exists and allows subdomains.
+ *
+ * Any thread. Never logs; what went wrong with a key is in the answer.
+ */
+#ifndef INKAN_STORAGE_KEYRING_H
+#define INKAN_STORAGE_KEYRING_H
+
+#include "dkim/canon.h"
+#include "dkim/domain.h"
+#include "storage/cache.h"
+#include "storage/store.h"
+#include "storage/vault.h"
+
+struct signer {
+    enum dkim_algorithm algorithm;
+    char *selector;
+    struct dkim_key *key;
+};
+
+/* Immutable and shared; give it back with signers_unref. */
+struct signers {
+    struct cache_value base;
+    char *domain; /* d= */
+    char *tenant;
+    bool tenant_active, domain_active;
+    bool subdomains;
+    bool has_canonicalization; /* the domain's own instead of the settings' */
+    enum dkim_canon header_canon, body_canon;
+    int64_t expiry_s;                /* -1: as the settings say */
+    size_t broken;                   /* active keys that do not open or parse */
+    char broken_text[ERR_TEXT_SIZE]; /* what is wrong with the first of them */
+    size_t count;
+    struct signer list[]; /* at most one an algorithm, in the order of enum dkim_algorithm */
+};
+void signers_unref(struct signers *signers); /* NULL is fine */
+
+struct keyring_options {
+    struct store *store;       /* borrowed */
+    const struct vault *vault; /* borrowed */
+    struct cache_options cache;
+    int64_t timeout_ms; /* of one find, waiting for another thread's look-up included */
+};
+
+struct keyring;
+enum status keyring_open(const struct keyring_options *options, struct keyring **out,
+                         struct err *err) MUST_CHECK;
+void keyring_close(struct keyring *keyring);
+
+/* The signers for an author at `domain` (in the one form of dkim/domain.h). ST_OK with a
+ * reference in *out, also for a suspended domain or one without a usable key: the caller sees
+ * the flags. ST_NOT_FOUND: nobody's domain. ST_TEMP: the store does not answer and nothing
+ * stale is left; ST_BROKEN: the store is not usable. */
+enum status keyring_find(struct keyring *keyring, const char *domain, struct signers **out,
+                         struct err *err) MUST_CHECK;
+
+/* Reads the change feed and drops what changed. To be called about once a second by one
+ * thread. After a gap (store away) nothing is lost: the cursor stays. */
+enum status keyring_poll(struct keyring *keyring, struct err *err) MUST_CHECK;
+
+void keyring_stats(struct keyring *keyring, struct cache_stats *out);
+
+#endif

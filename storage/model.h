@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is kept: the kinds of record and, once for everybody, the table of fields of each. SQL
+ * statements, directory attributes, command-line columns, JSON and audit details are all made
+ * from these tables; adding a field is one line in model.c, one member here, one migration.
+ *
+ * Records are plain structs. Texts are heap strings or NULL (which means ""), octets are
+ * buffers, everything else is an int64_t. A zeroed struct is an empty record; kind_clear frees
+ * what one holds. Records belong to one thread; the tables are constant.
+ */
+#ifndef INKAN_STORAGE_MODEL_H
+#define INKAN_STORAGE_MODEL_H
+
+#include "base/bytes.h"
+
+enum field_type {
+    FIELD_TEXT,  /* char *, UTF-8 without control characters, at most `max` octets */
+    FIELD_INT,   /* int64_t from `min` to `max` */
+    FIELD_BOOL,  /* int64_t 0 or 1 */
+    FIELD_TIME,  /* int64_t seconds since 1970, 0: never */
+    FIELD_ENUM,  /* int64_t index into `names`; kept in stores by name */
+    FIELD_BYTES, /* struct buf, at most `max` octets */
+};
+
+enum field_flag {
+    FIELD_KEY = 1,       /* part of the primary key, in table order */
+    FIELD_REQUIRED = 2,  /* must not be empty */
+    FIELD_SETTABLE = 4,  /* `tenant set`, `domain set` may change it */
+    FIELD_SECRET = 8,    /* never printed, never in an audit detail */
+    FIELD_WIDE = 16,     /* shown by `show` and JSON, not in the tables of `list` */
+    FIELD_VERSION = 32,  /* the optimistic lock: 0 is a record not yet stored */
+    FIELD_SERIAL = 64,   /* numbered by the data base when the record is stored */
+    FIELD_TOUCHED = 128, /* set to the time of each put by the store */
+};
+
+struct field {
+    const char *name; /* column, attribute, JSON member */
+    enum field_type type;
+    unsigned flags;
+    size_t offset;
+    int64_t min, max;
+    const char *const *names; /* FIELD_ENUM: NULL-terminated */
+    /* A further test of a text value; NULL: none. */
+    enum status (*check)(struct span value, struct err *err);
+    const char *help;
+};
+
+struct kind {
+    const char *name; /* "domain"; also the table's name in SQL stores */
+    const struct field *fields;
+    size_t field_count;
+    size_t size; /* of the struct */
+};
+
+enum account_status { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED };
+
+/* The states of lifecycle.md in their order. */
+enum key_state { KEY_STAGED, KEY_PUBLISHED, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED, KEY_DESTROYED };
+
+enum grant_type { GRANT_LOGIN, GRANT_NETWORK, GRANT_DAEMON };
+
+struct tenant {
+    char *name;
+    int64_t status; /* enum account_status */
+    char *note;
+    int64_t created, updated, version;
+};
+
+struct domain {
+    char *name; /* A-labels, lower case */
+    char *tenant;
+    int64_t status;         /* enum account_status */
+    int64_t subdomains;     /* 1: also signs for authors below the domain */
+    char *canonicalization; /* "": as the settings say */
+    int64_t expiry;         /* seconds, -1: as the settings say */
+    char *note;
+    int64_t created, updated, version;
+};
+
+struct key {
+    char *domain;
+    char *selector;
+    int64_t algorithm; /* enum dkim_algorithm */
+    int64_t bits;
+    int64_t state;         /* enum key_state */
+    struct buf public_key; /* as in p= before base64 */
+    char *kek;             /* id of the key-encryption key that sealed it */
+    struct buf sealed;     /* the envelope of storage/vault.h; empty once wiped */
+    int64_t created, published, activated, retired, revoked, destroyed;
+    int64_t updated, version;
+};
+
+struct rule {
+    char *pattern; /* of authors */
+    char *domain, *selector, *identity;
+    int64_t created, updated, version;
+};
+
+struct grant {
+    int64_t type; /* enum grant_type */
+    char *subject;
+    char *tenant;
+    int64_t created, updated, version;
+};
+
+/* An audit event. Events are only ever added. */
+struct event {
+    int64_t id;
+    int64_t time;
+    char *actor;  /* who: the login name and the program */
+    char *action; /* "domain.add" */
+    char *kind, *name;
+    char *tenant;
+    char *detail; /* `field=value` for what is new, `field: old -> new` for what changed */
+    int64_t version;
+};
+
+/* A row of the change feed: a name whose cached profiles are out of date. */
+struct change {
+    int64_t position;
+    char *kind; /* "domain" or "tenant" */
+    char *name;
+    int64_t time;
+    int64_t version;
+};
+
+extern const struct kind kind_tenant, kind_domain, kind_key, kind_rule, kind_grant, kind_event,
+    kind_change;
+/* All of them, NULL-terminated, in the order in which records may refer to earlier ones. */
+extern const struct kind *const kinds[];
+
+/* The field of that name, or NULL. */
+const struct field *kind_field(const struct kind *kind, struct span name);
+/* The field with the flag, or NULL. */
+const struct field *kind_flagged(const struct kind *kind, enum field_flag flag);
+
+/* Access to one member of a record by its field. */
+char **field_text(const struct field *field, const void *record);
+int64_t *field_int(const struct field *field, const void *record);
+struct buf *field_bytes(const struct field *field, const void *record);
+/* Puts a copy of the text into a text field, replacing what was there. ST_TEMP without memory. */
+enum status field_set_text(const struct field *field, void *record, struct span text,
+                           struct err *err) MUST_CHECK;
+/* Reads any non-secret field from text as a person types it (enum names, yes/no, numbers).
+ * ST_INVALID names the field and what is allowed. */
+enum status field_from_text(const struct field *field, void *record, struct span text,
+                            struct err *err) MUST_CHECK;
+/* Writes a field as text: dates as 2026-11-21T12:00:00Z, never as "", octets in base64, secret
+ * octets as "(sealed)". */
+void field_to_text(const struct field *field, const void *record, struct buf *out);
+/* Whether two records have the same value there. */
+bool field_equal(const struct field *field, const void *a, const void *b);
+
+/* Tests every field against its table entry. ST_INVALID names kind, record and field. */
+enum status kind_check(const struct kind *kind, const void *record, struct err *err) MUST_CHECK;
+/* Frees all the record holds and zeroes it. */
+void kind_clear(const struct kind *kind, void *record);
+/* A deep copy into a zeroed record. ST_TEMP without memory. */
+enum status kind_copy(const struct kind *kind, const void *from, void *to,
+                      struct err *err) MUST_CHECK;
+/* The primary key as people write it: "example.com", "example.com s1". */
+void kind_label(const struct kind *kind, const void *record, struct buf *out);
+
+/* All that signing for one domain needs: one answer of a store's lookup. */
+struct profile {
+    bool found;
+    struct domain domain;
+    struct tenant tenant;
+    struct key *keys; /* the active ones, still sealed; heap */
+    size_t key_count;
+    int64_t position; /* of the change feed when this was read; set also if not found */
+};
+void profile_clear(struct profile *profile);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records through a driver. Here, and only here: the pool of connections, the deadline of a
+ * call, one retry of reads on a fresh connection, the back-off of a data base that is down, the
+ * audit event and the change-feed row in the transaction of every change.
+ *
+ * A store may be used by any number of threads; a transaction by one. No lock is held while a
+ * driver works. Open it after fork, never before.
+ */
+#ifndef INKAN_STORAGE_STORE_H
+#define INKAN_STORAGE_STORE_H
+
+#include "storage/driver.h"
+
+enum { STORE_SCHEMA_VERSION = 1 }; /* the newest migration this program knows */
+
+struct store;
+struct store_tx;
+
+struct store_options {
+    const char *url;
+    int64_t timeout_ms; /* of one call */
+    size_t connections; /* at most */
+    const char *actor;  /* for audit events; NULL for a program that only reads */
+};
+
+/* Checks the URL and makes an empty pool: no connection yet, so it works while the data base is
+ * away. ST_INVALID for the URL. */
+enum status store_open(const struct store_options *options, struct store **out,
+                       struct err *err) MUST_CHECK;
+void store_close(struct store *store); /* NULL is fine; no call may be under way */
+
+/* Connects and compares the schema with STORE_SCHEMA_VERSION. ST_BROKEN for a newer one, for an
+ * older or missing one ST_BROKEN with the command that mends it, ST_TEMP when away. Every first
+ * use of a connection tests the same. */
+enum status store_check(struct store *store, struct err *err) MUST_CHECK;
+/* The schema's version whatever it is (store status). */
+enum status store_schema(struct store *store, int *version_out, struct err *err) MUST_CHECK;
+const char *store_driver(const struct store *store);
+const char *store_url(const struct store *store);
+/* Driver calls that failed with ST_TEMP, ST_UNSURE or ST_BROKEN so far, and whether the last
+ * one worked. */
+int64_t store_errors(const struct store *store);
+bool store_up(const struct store *store);
+
+/* Reads outside a transaction, as of struct driver. */
+enum status store_get(struct store *store, const struct kind *kind, void *record,
+                      struct err *err) MUST_CHECK;
+enum status store_find(struct store *store, const struct query *query, driver_row *row, void *arg,
+                       struct err *err) MUST_CHECK;
+enum status store_lookup(struct store *store, const char *const *names, size_t count,
+                         struct profile *profiles, struct err *err) MUST_CHECK;
+enum status store_changes(struct store *store, const struct change_query *query, driver_row *row,
+                          void *arg, struct err *err) MUST_CHECK;
+/* The newest position of the change feed, 0 when it is empty. */
+enum status store_position(struct store *store, int64_t *position_out, struct err *err) MUST_CHECK;
+
+/* Changes. Begin, any number of calls, then commit or rollback; both end the transaction and
+ * free it. A call that failed leaves nothing to do but rollback. */
+enum status store_begin(struct store *store, struct store_tx **out, struct err *err) MUST_CHECK;
+enum status store_tx_get(struct store_tx *tx, const struct kind *kind, void *record,
+                         struct err *err) MUST_CHECK;
+enum status store_tx_find(struct store_tx *tx, const struct query *query, driver_row *row,
+                          void *arg, struct err *err) MUST_CHECK;
+/* Checks the record, stores it, and writes the audit event (`action` like "domain.add") and the
+ * change-feed row with it. */
+enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
+                         const char *action, struct err *err) MUST_CHECK;
+enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,
+                         const char *action, struct err *err) MUST_CHECK;
+enum status store_commit(struct store_tx *tx, struct err *err) MUST_CHECK;
+void store_rollback(struct store_tx *tx); /* NULL is fine */
+
+/* Typed reads: the record's key goes in, the record comes out (kind_clear frees it). ST_NOT_FOUND
+ * says `tenant acme: not found`. */
+enum status store_tenant(struct store *store, const char *name, struct tenant *out,
+                         struct err *err) MUST_CHECK;
+enum status store_domain(struct store *store, const char *name, struct domain *out,
+                         struct err *err) MUST_CHECK;
+enum status store_key(struct store *store, const char *domain, const char *selector,
+                      struct key *out, struct err *err) MUST_CHECK;
+
+#endif
