@@ -10,6 +10,8 @@
 #ifndef INKAN_SERVER_POLICY_H
 #define INKAN_SERVER_POLICY_H
 
+#include <sys/socket.h>
+
 #include "base/settings.h"
 #include "dkim/address.h"
 #include "dkim/sign.h"
