@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what the tests need (Debian 12), builds, runs all tests and ends with one line:
+# "N passed, N failed". Exit 0 only if all passed.
+#
+#   tests/run.sh            everything, with the release build and the sanitized one
+#   tests/run.sh -L LABEL   one group: unit, conformance, system, lint, fuzz
+set -eu
+cd "$(dirname "$0")/.."
+. deploy/packages.sh
+
+labels="unit conformance lint fuzz system"
+case $# in
+0) ;;
+2)
+    [ "$1" = -L ] || die "usage: tests/run.sh [-L unit|conformance|system|lint|fuzz]"
+    case " $labels " in
+    *" $2 "*) labels=$2 ;;
+    *) die "there is no group \"$2\": take one of $labels" ;;
+    esac
+    ;;
+*) die "usage: tests/run.sh [-L unit|conformance|system|lint|fuzz]" ;;
+esac
+
+# Postfix and the dropping of privileges can only be tested by root.
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || die "the tests need root: run this as root, or install sudo"
+    exec sudo -E sh tests/run.sh "$@"
+fi
+
+mkdir -p build
+install_log=$PWD/build/install.log
+results=$PWD/build/results
+# shellcheck disable=SC2086 # a list of words is meant
+install_missing $test_packages
+rm -rf "$results"
+mkdir -p "$results"
+
+# build PRESET [options]: configures and builds; the output is shown only if that fails.
+build() {
+    preset=$1
+    printf 'building %s\n' "$preset"
+    log=$results/build-$preset.log
+    cmake --preset "$@" -DINKAN_TESTS=ON >"$log" 2>&1 &&
+        cmake --build --preset "$preset" >>"$log" 2>&1 || {
+        cat "$log"
+        die "the $preset build failed: see its messages above (also in $log)"
+    }
+}
+
+passed=0 failed=0 skipped=0
+
+# attribute FILE NAME: a number from the head of a JUnit report, 0 if it is not there.
+attribute() {
+    value=$(grep -o '<testsuite [^>]*' "$1" | head -n 1 | sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p")
+    echo "${value:-0}"
+}
+
+# count NAME STATUS: adds up the report NAME.xml. A run that failed without saying which test
+# did, or left no report, is one failure.
+count() {
+    report=$results/$1.xml
+    bad=1 all=1 idle=0
+    if [ -s "$report" ]; then
+        bad=$(($(attribute "$report" failures) + $(attribute "$report" errors)))
+        idle=$(($(attribute "$report" skipped) + $(attribute "$report" disabled)))
+        all=$(attribute "$report" tests)
+        if [ "$2" -ne 0 ] && [ "$bad" -eq 0 ]; then
+            bad=1 all=$((all + 1))
+        fi
+    fi
+    passed=$((passed + all - bad - idle))
+    failed=$((failed + bad))
+    skipped=$((skipped + idle))
+}
+
+# run_ctest BUILD LABELS: the groups that ctest knows, all but `system`.
+run_ctest() {
+    name=$(basename "$1")-ctest
+    status=0
+    printf '%s: %s\n' "$1" "$2"
+    ctest --test-dir "$1" --label-regex "^($(echo "$2" | tr ' ' '|'))\$" --no-tests=error \
+        --parallel 2 --output-on-failure --output-junit "$results/$name.xml" || status=$?
+    count "$name" "$status"
+}
+
+# run_system BUILD: pytest counts each test by its own name.
+run_system() {
+    name=$(basename "$1")-system
+    status=0
+    printf '%s: system\n' "$1"
+    INKAN_BUILD=$PWD/$1 PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -ra \
+        -p no:cacheprovider --junitxml="$results/$name.xml" tests/system || status=$?
+    count "$name" "$status"
+}
+
+# The labels of "$1" that were asked for.
+wanted() {
+    for label in $1; do
+        case " $labels " in
+        *" $label "*) printf '%s ' "$label" ;;
+        esac
+    done | sed 's/ $//'
+}
+
+plain=$(wanted "unit conformance lint fuzz")
+sanitized=$(wanted "unit conformance fuzz")
+system=$(wanted system)
+
+build release -DINKAN_WERROR=ON
+[ -z "$sanitized$system" ] || build asan
+[ "$labels" != "unit conformance lint fuzz system" ] || build clang
+
+[ -z "$plain" ] || run_ctest build "$plain"
+[ -z "$sanitized" ] || run_ctest build/asan "$sanitized"
+[ -z "$system" ] || run_system build
+[ -z "$system" ] || run_system build/asan
+
+summary="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"
+echo "$summary"
+[ "$failed" -eq 0 ]
