@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Writes the .sql files (FILES) into OUTPUT as rows { version, "name", bytes, length } of a C
-# array. A migration is named NNNN_what_it_does.sql; NNNN is its version.
+# Writes the .sql files (FILES) into OUTPUT as rows of a C array (struct migration in
+# sql/migrate.c). A migration is named NNNN_what_it_does.sql; NNNN is its version.
 set(blobs "")
 set(rows "")
 list(SORT FILES)
@@ -12,12 +12,9 @@ foreach(file IN LISTS FILES)
   endif()
   math(EXPR version "1${CMAKE_MATCH_1} - 10000")
   file(READ ${file} hex HEX)
-  string(LENGTH "${hex}" digits)
-  math(EXPR bytes "${digits} / 2")
+  file(SHA256 ${file} sum)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," octets "${hex}")
-  string(APPEND blobs "static const char sql_${name}[] = {${octets}0};\n")
-  string(APPEND rows "    {${version}, \"${name}\", sql_${name}, ${bytes}},\n")
+  string(APPEND blobs "static const char text_${name}[] = {${octets}0};\n")
+  string(APPEND rows "    {${version}, \"${name}\", \"${sum}\", text_${name}},\n")
 endforeach()
-string(REGEX REPLACE "sql_([0-9])" "sql_m\\1" blobs "${blobs}")
-string(REGEX REPLACE "sql_([0-9])" "sql_m\\1" rows "${rows}")
 file(WRITE ${OUTPUT} "${blobs}\nstatic const struct migration migrations[] = {\n${rows}};\n")

@@ -10,10 +10,7 @@
 
 extern const struct driver sqlite_driver;
 
-/* For sql/migrate.c: runs statements without parameters or rows on an open connection, and asks
- * for one integer (0 when there is no row). */
+/* For sql/migrate.c: runs statements without parameters or rows on an open connection. */
 enum status sqlite_execute(struct driver_conn *conn, const char *sql, struct err *err) MUST_CHECK;
-enum status sqlite_query_text(struct driver_conn *conn, const char *sql, const char *parameter,
-                              struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

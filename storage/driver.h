@@ -28,7 +28,7 @@ struct driver_options {
     bool create; /* make the data base if it is not there (store init) */
 };
 
-enum { QUERY_FILTERS_MAX = 4 };
+enum { QUERY_FILTERS_MAX = 4, DRIVER_NAMES_MAX = 8 };
 
 /* Which records find gives: those whose fields equal all the filters, in primary-key order,
  * strictly after `after`. */
@@ -85,8 +85,8 @@ struct driver {
     enum status (*del)(struct driver_conn *conn, const struct kind *kind, const void *record,
                        struct err *err);
 
-    /* The hot path: profiles[i] for names[i], all in one round trip and one snapshot. Names
-     * that do not exist are not found, which is ST_OK. */
+    /* The hot path: profiles[i] for names[i] (at most DRIVER_NAMES_MAX), all in one round trip and
+     * one snapshot. Names that do not exist are not found, which is ST_OK. */
     enum status (*lookup)(struct driver_conn *conn, const char *const *names, size_t count,
                           struct profile *profiles, struct err *err);
     /* The rows of the change feed (kind_change) after `cursor`, in order, at most `limit`. */

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sql/statement.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void sql_clear(struct sql_statement *statement)
+{
+    buf_clear(&statement->text);
+    *statement = (struct sql_statement){0};
+}
+
+/* -- pieces ------------------------------------------------------------------------------- */
+
+static void add(struct sql_statement *s, const char *text)
+{
+    buf_append_str(&s->text, text);
+}
+
+static struct sql_value value_of(const struct field *field, const void *record)
+{
+    switch (field->type) {
+    case FIELD_TEXT: {
+        const char *text = *field_text(field, record);
+        return (struct sql_value){.type = SQL_TEXT, .octets = span_str(text ? text : "")};
+    }
+    case FIELD_ENUM: {
+        const char *name = field->names[*field_int(field, record)];
+        return (struct sql_value){.type = SQL_TEXT, .octets = span_str(name)};
+    }
+    case FIELD_BYTES:
+        return (struct sql_value){.type = SQL_BYTES,
+                                  .octets = buf_span(field_bytes(field, record))};
+    default:
+        return (struct sql_value){.type = SQL_NUMBER, .number = *field_int(field, record)};
+    }
+}
+
+/* Appends `$n` and its value. */
+static void parameter(struct sql_statement *s, struct sql_value value)
+{
+    s->params[s->count++] = value;
+    buf_printf(&s->text, "$%zu", s->count);
+}
+
+static void number(struct sql_statement *s, int64_t n)
+{
+    parameter(s, (struct sql_value){.type = SQL_NUMBER, .number = n});
+}
+
+static void columns(struct sql_statement *s, const struct kind *kind, const char *alias)
+{
+    for (size_t i = 0; i < kind->field_count; i++)
+        buf_printf(&s->text, "%s%s\"%s\"", i > 0 ? ", " : "", alias, kind->fields[i].name);
+}
+
+static void where_key(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    const char *before = " WHERE ";
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (!(field->flags & FIELD_KEY))
+            continue;
+        buf_printf(&s->text, "%s\"%s\" = ", before, field->name);
+        parameter(s, value_of(field, record));
+        before = " AND ";
+    }
+}
+
+static void and_version(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    const struct field *version = kind_flagged(kind, FIELD_VERSION);
+    add(s, " AND \"version\" = ");
+    number(s, *field_int(version, record));
+}
+
+static void select_from(struct sql_statement *s, const struct kind *kind)
+{
+    add(s, "SELECT ");
+    columns(s, kind, "");
+    buf_printf(&s->text, " FROM \"%s\"", kind->name);
+}
+
+/* -- statements --------------------------------------------------------------------------- */
+
+void sql_insert(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    const char *before = "";
+    buf_printf(&s->text, "INSERT INTO \"%s\" (", kind->name);
+    for (size_t i = 0; i < kind->field_count; i++) {
+        if (kind->fields[i].flags & FIELD_SERIAL)
+            continue;
+        buf_printf(&s->text, "%s\"%s\"", before, kind->fields[i].name);
+        before = ", ";
+    }
+    before = ") VALUES (";
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (field->flags & FIELD_SERIAL)
+            continue;
+        add(s, before);
+        if (field->flags & FIELD_VERSION)
+            number(s, 1);
+        else
+            parameter(s, value_of(field, record));
+        before = ", ";
+    }
+    add(s, ")");
+    const struct field *serial = kind_flagged(kind, FIELD_SERIAL);
+    if (serial != NULL)
+        buf_printf(&s->text, " RETURNING \"%s\"", serial->name);
+}
+
+void sql_update(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    buf_printf(&s->text, "UPDATE \"%s\" SET \"version\" = \"version\" + 1", kind->name);
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (field->flags & (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL))
+            continue;
+        buf_printf(&s->text, ", \"%s\" = ", field->name);
+        parameter(s, value_of(field, record));
+    }
+    where_key(s, kind, record);
+    and_version(s, kind, record);
+}
+
+void sql_delete(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    buf_printf(&s->text, "DELETE FROM \"%s\"", kind->name);
+    where_key(s, kind, record);
+    and_version(s, kind, record);
+}
+
+void sql_get(struct sql_statement *s, const struct kind *kind, const void *record)
+{
+    select_from(s, kind);
+    where_key(s, kind, record);
+}
+
+/* `("a", "b")` and, with a record, ` > ($1, $2)`: strictly after it in the order asked for. */
+static void after_key(struct sql_statement *s, const struct query *query, const char *before)
+{
+    buf_printf(&s->text, "%s(", before);
+    const char *comma = "";
+    for (size_t i = 0; i < query->kind->field_count; i++) {
+        if (!(query->kind->fields[i].flags & FIELD_KEY))
+            continue;
+        buf_printf(&s->text, "%s\"%s\"", comma, query->kind->fields[i].name);
+        comma = ", ";
+    }
+    add(s, query->descending ? ") < (" : ") > (");
+    comma = "";
+    for (size_t i = 0; i < query->kind->field_count; i++) {
+        if (!(query->kind->fields[i].flags & FIELD_KEY))
+            continue;
+        add(s, comma);
+        parameter(s, value_of(&query->kind->fields[i], query->after));
+        comma = ", ";
+    }
+    add(s, ")");
+}
+
+static struct sql_value filter_value(const struct query_filter *filter)
+{
+    switch (filter->field->type) {
+    case FIELD_TEXT:
+        return (struct sql_value){.type = SQL_TEXT, .octets = span_str(filter->text)};
+    case FIELD_ENUM:
+        return (struct sql_value){.type = SQL_TEXT,
+                                  .octets = span_str(filter->field->names[filter->number])};
+    default:
+        return (struct sql_value){.type = SQL_NUMBER, .number = filter->number};
+    }
+}
+
+static void order_by_key(struct sql_statement *s, const struct query *query)
+{
+    const char *before = " ORDER BY ";
+    for (size_t i = 0; i < query->kind->field_count; i++) {
+        if (!(query->kind->fields[i].flags & FIELD_KEY))
+            continue;
+        buf_printf(&s->text, "%s\"%s\"%s", before, query->kind->fields[i].name,
+                   query->descending ? " DESC" : "");
+        before = ", ";
+    }
+}
+
+void sql_find(struct sql_statement *s, const struct query *query)
+{
+    const char *before = " WHERE ";
+    select_from(s, query->kind);
+    for (size_t i = 0; i < query->filter_count; i++) {
+        buf_printf(&s->text, "%s\"%s\" = ", before, query->filters[i].field->name);
+        parameter(s, filter_value(&query->filters[i]));
+        before = " AND ";
+    }
+    if (query->after != NULL)
+        after_key(s, query, before);
+    order_by_key(s, query);
+    if (query->limit > 0) {
+        add(s, " LIMIT ");
+        number(s, (int64_t)query->limit);
+    }
+}
+
+void sql_changes(struct sql_statement *s, const struct change_query *query)
+{
+    select_from(s, &kind_change);
+    add(s, " WHERE \"position\" > ");
+    number(s, query->cursor);
+    add(s, " ORDER BY \"position\" LIMIT ");
+    number(s, (int64_t)query->limit);
+}
+
+void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
+{
+    add(s, "SELECT p.\"position\", ");
+    columns(s, &kind_domain, "d.");
+    add(s, ", ");
+    columns(s, &kind_tenant, "t.");
+    add(s, ", ");
+    columns(s, &kind_key, "k.");
+    add(s, " FROM (SELECT coalesce(max(\"position\"), 0) AS \"position\" FROM \"change\") p"
+           " LEFT JOIN \"domain\" d ON d.\"name\" IN (");
+    for (size_t i = 0; i < DRIVER_NAMES_MAX; i++) {
+        /* Always as many parameters, so that the text is one text. */
+        struct sql_value name = {.type = SQL_NULL};
+        if (i < count)
+            name = (struct sql_value){.type = SQL_TEXT, .octets = span_str(names[i])};
+        add(s, i > 0 ? ", " : "");
+        parameter(s, name);
+    }
+    add(s, ") LEFT JOIN \"tenant\" t ON t.\"name\" = d.\"tenant\""
+           " LEFT JOIN \"key\" k ON k.\"domain\" = d.\"name\" AND k.\"state\" = 'active'"
+           " ORDER BY d.\"name\", k.\"selector\"");
+}
+
+/* -- rows --------------------------------------------------------------------------------- */
+
+static enum status read_enum(const struct field *field, void *record, struct span name,
+                             struct err *err)
+{
+    for (int64_t i = 0; field->names[i] != NULL; i++) {
+        if (span_equal(name, span_str(field->names[i]))) {
+            *field_int(field, record) = i;
+            return ST_OK;
+        }
+    }
+    return err_set(err, ST_BROKEN, "%s: unknown value in the store", field->name);
+}
+
+enum status sql_read(const struct field *field, void *record, const struct sql_value *value,
+                     struct err *err)
+{
+    switch (field->type) {
+    case FIELD_TEXT:
+        return field_set_text(field, record, value->octets, err);
+    case FIELD_ENUM:
+        return read_enum(field, record, value->octets, err);
+    case FIELD_BYTES:
+        buf_reset(field_bytes(field, record));
+        buf_append_span(field_bytes(field, record), value->octets);
+        return buf_check(field_bytes(field, record), field->name, err);
+    default:
+        if (value->type != SQL_NUMBER)
+            return err_set(err, ST_BROKEN, "%s: not a number in the store", field->name);
+        *field_int(field, record) = value->number;
+        return ST_OK;
+    }
+}
+
+enum status sql_read_record(const struct sql_row *row, size_t first, const struct kind *kind,
+                            void *record, struct err *err)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        struct sql_value value = {.type = SQL_NULL};
+        row->cell(row->arg, first + i, &value);
+        if (sql_read(&kind->fields[i], record, &value, err) != ST_OK)
+            return err_context(err, "%s", kind->name);
+    }
+    return ST_OK;
+}
+
+static enum status read_key(const struct sql_row *row, size_t first, struct profile *profile,
+                            struct err *err)
+{
+    size_t n = profile->key_count;
+    struct key *keys = realloc(profile->keys, (n + 1) * sizeof *keys);
+    if (keys == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    profile->keys = keys;
+    keys[n] = (struct key){0};
+    profile->key_count = n + 1;
+    return sql_read_record(row, first, &kind_key, &keys[n], err);
+}
+
+static struct profile *profile_named(struct span name, const char *const *names, size_t count,
+                                     struct profile *profiles)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(name, span_str(names[i])))
+            return &profiles[i];
+    }
+    return NULL;
+}
+
+enum status sql_read_profile(const struct sql_row *row, const char *const *names, size_t count,
+                             struct profile *profiles, struct err *err)
+{
+    const size_t domain_at = 1;
+    const size_t tenant_at = domain_at + kind_domain.field_count;
+    const size_t key_at = tenant_at + kind_tenant.field_count;
+    struct sql_value position = {.type = SQL_NULL}, name = position, key = position;
+    row->cell(row->arg, 0, &position);
+    for (size_t i = 0; i < count; i++)
+        profiles[i].position = position.number;
+    row->cell(row->arg, domain_at, &name);
+    if (name.type == SQL_NULL)
+        return ST_OK;
+    struct profile *profile = profile_named(name.octets, names, count, profiles);
+    if (profile == NULL)
+        return err_set(err, ST_BROKEN, "the store gave a domain nobody asked for");
+    enum status st = ST_OK;
+    if (!profile->found) {
+        st = sql_read_record(row, domain_at, &kind_domain, &profile->domain, err);
+        if (st == ST_OK)
+            st = sql_read_record(row, tenant_at, &kind_tenant, &profile->tenant, err);
+        profile->found = st == ST_OK;
+    }
+    row->cell(row->arg, key_at, &key);
+    if (st == ST_OK && key.type != SQL_NULL)
+        st = read_key(row, key_at, profile, err);
+    return st;
+}

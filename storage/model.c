@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/model.h"
+
+#include <stdlib.h>
+
+#include "dkim/canon.h"
+#include "dkim/domain.h"
+
+static const char *const status_names[] = {"active", "suspended", NULL};
+static const char *const state_names[] = {"staged",  "published", "active", "retiring",
+                                          "revoked", "destroyed", NULL};
+static const char *const algorithm_names[] = {"rsa-sha256", "ed25519-sha256", NULL};
+static const char *const grant_names[] = {"login", "network", "daemon", NULL};
+
+enum { NOTE_MAX = 1024, NAME_MAX_OCTETS = 64, PATTERN_MAX = 320, DETAIL_MAX = 4096 };
+#define INT_MAX_VALUE (INT64_C(1) << 53) /* what JSON numbers carry exactly */
+
+/* -- tests of single values --------------------------------------------------------------- */
+
+static enum status check_tenant(struct span value, struct err *err)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.data[i];
+        bool mark = c == '-' || c == '_' || c == '.';
+        if (!ascii_alpha(c) && !ascii_digit(c) && !(mark && i > 0))
+            return err_set(err, ST_INVALID,
+                           "not a tenant name (letters, digits, and inside also . _ -)");
+    }
+    return ST_OK;
+}
+
+/* A name must already stand in the one form, or two rows could mean one domain. */
+static enum status check_same(struct span value, const char *normal, struct err *err)
+{
+    if (!span_equal(value, span_str(normal)))
+        return err_set(err, ST_INVALID, "must be written as %s", normal);
+    return ST_OK;
+}
+
+static enum status check_domain(struct span value, struct err *err)
+{
+    char normal[DKIM_DOMAIN_SIZE];
+    enum status st = dkim_domain_normalize(value, normal, err);
+    return st == ST_OK ? check_same(value, normal, err) : st;
+}
+
+static enum status check_selector(struct span value, struct err *err)
+{
+    char normal[DKIM_DOMAIN_SIZE];
+    enum status st = dkim_selector_normalize(value, normal, err);
+    return st == ST_OK ? check_same(value, normal, err) : st;
+}
+
+static enum status check_canonicalization(struct span value, struct err *err)
+{
+    enum dkim_canon header, body;
+    return dkim_canon_parse(value, &header, &body, err);
+}
+
+/* -- the tables --------------------------------------------------------------------------- */
+
+#define TEXT(s, m, fl, hi, ck, hp)                                                                 \
+    {                                                                                              \
+        .name = #m, .type = FIELD_TEXT, .flags = (fl), .offset = offsetof(struct s, m),            \
+        .max = (hi), .check = (ck), .help = (hp)                                                   \
+    }
+#define INTEGER(s, m, fl, lo, hi, hp)                                                              \
+    {                                                                                              \
+        .name = #m, .type = FIELD_INT, .flags = (fl), .offset = offsetof(struct s, m),             \
+        .min = (lo), .max = (hi), .help = (hp)                                                     \
+    }
+#define BOOLEAN(s, m, fl, hp)                                                                      \
+    {                                                                                              \
+        .name = #m, .type = FIELD_BOOL, .flags = (fl), .offset = offsetof(struct s, m), .max = 1,  \
+        .help = (hp)                                                                               \
+    }
+#define TIME(s, m, fl, hp)                                                                         \
+    {                                                                                              \
+        .name = #m, .type = FIELD_TIME, .flags = (fl), .offset = offsetof(struct s, m),            \
+        .max = INT64_C(1) << 40, .help = (hp)                                                      \
+    }
+#define ENUM(s, m, fl, nm, hp)                                                                     \
+    {                                                                                              \
+        .name = #m, .type = FIELD_ENUM, .flags = (fl), .offset = offsetof(struct s, m),            \
+        .names = (nm), .help = (hp)                                                                \
+    }
+#define BYTES(s, m, fl, hi, hp)                                                                    \
+    {                                                                                              \
+        .name = #m, .type = FIELD_BYTES, .flags = (fl), .offset = offsetof(struct s, m),           \
+        .max = (hi), .help = (hp)                                                                  \
+    }
+#define LIFE(s)                                                                                    \
+    TIME(s, created, FIELD_WIDE, "when the record was added"),                                     \
+        TIME(s, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),                  \
+        INTEGER(s, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "changes so far")
+
+#define KIND(s, table)                                                                             \
+    const struct kind kind_##s = {#s, table, sizeof(table) / sizeof((table)[0]), sizeof(struct s)}
+
+static const struct field tenant_fields[] = {
+    TEXT(tenant, name, FIELD_KEY | FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "the tenant"),
+    ENUM(tenant, status, 0, status_names, "suspended: none of its domains is signed for"),
+    TEXT(tenant, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
+    LIFE(tenant),
+};
+KIND(tenant, tenant_fields);
+
+static const struct field domain_fields[] = {
+    TEXT(domain, name, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain,
+         "the signing domain (d=)"),
+    TEXT(domain, tenant, FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "whose domain it is"),
+    ENUM(domain, status, 0, status_names, "suspended: not signed for"),
+    BOOLEAN(domain, subdomains, FIELD_SETTABLE, "also signs for authors below the domain"),
+    TEXT(domain, canonicalization, FIELD_SETTABLE | FIELD_WIDE, 32, check_canonicalization,
+         "header/body instead of the settings'"),
+    INTEGER(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
+            "seconds from t= to x=; 0: no x=, -1: as the settings say"),
+    TEXT(domain, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
+    LIFE(domain),
+};
+KIND(domain, domain_fields);
+
+static const struct field key_fields[] = {
+    TEXT(key, domain, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain,
+         "the signing domain (d=)"),
+    TEXT(key, selector, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_selector,
+         "the selector (s=)"),
+    ENUM(key, algorithm, 0, algorithm_names, "the signing algorithm (a=)"),
+    INTEGER(key, bits, 0, 256, DKIM_RSA_BITS_MAX, "size of the key"),
+    ENUM(key, state, 0, state_names, "where in its life the key is"),
+    BYTES(key, public_key, FIELD_REQUIRED | FIELD_WIDE, 1024, "the public half, as p= has it"),
+    TEXT(key, kek, FIELD_WIDE, 64, NULL, "the key-encryption key that sealed it"),
+    BYTES(key, sealed, FIELD_SECRET | FIELD_WIDE, 8192, "the sealed private half"),
+    TIME(key, created, 0, "when it was made"),
+    TIME(key, published, FIELD_WIDE, "when DNS was seen to show it"),
+    TIME(key, activated, 0, "when it began to sign"),
+    TIME(key, retired, FIELD_WIDE, "when it ceased to sign"),
+    TIME(key, revoked, FIELD_WIDE, "when its record became a gravestone"),
+    TIME(key, destroyed, FIELD_WIDE, "when its record was removed"),
+    TIME(key, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),
+    INTEGER(key, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "changes so far"),
+};
+KIND(key, key_fields);
+
+static const struct field rule_fields[] = {
+    TEXT(rule, pattern, FIELD_KEY | FIELD_REQUIRED, PATTERN_MAX, NULL, "of author addresses"),
+    TEXT(rule, domain, FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain, "signs for them"),
+    TEXT(rule, selector, 0, DKIM_DOMAIN_SIZE - 1, check_selector, "with this key only"),
+    TEXT(rule, identity, 0, PATTERN_MAX, NULL, "with this i="),
+    LIFE(rule),
+};
+KIND(rule, rule_fields);
+
+static const struct field grant_fields[] = {
+    ENUM(grant, type, FIELD_KEY, grant_names, "what the subject is"),
+    TEXT(grant, subject, FIELD_KEY | FIELD_REQUIRED, PATTERN_MAX, NULL,
+         "the login, network or daemon name"),
+    TEXT(grant, tenant, FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "may sign for its domains"),
+    LIFE(grant),
+};
+KIND(grant, grant_fields);
+
+static const struct field event_fields[] = {
+    INTEGER(event, id, FIELD_KEY | FIELD_SERIAL, 0, INT_MAX_VALUE, "number of the event"),
+    TIME(event, time, 0, "when"),
+    TEXT(event, actor, FIELD_REQUIRED, 256, NULL, "who"),
+    TEXT(event, action, FIELD_REQUIRED, 64, NULL, "did what"),
+    TEXT(event, kind, FIELD_REQUIRED | FIELD_WIDE, 64, NULL, "to what kind of record"),
+    TEXT(event, name, FIELD_REQUIRED, 640, NULL, "to which"),
+    TEXT(event, tenant, FIELD_WIDE, NAME_MAX_OCTETS, NULL, "whose it is"),
+    TEXT(event, detail, 0, DETAIL_MAX, NULL, "what changed"),
+    INTEGER(event, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "always 1"),
+};
+KIND(event, event_fields);
+
+static const struct field change_fields[] = {
+    INTEGER(change, position, FIELD_KEY | FIELD_SERIAL, 0, INT_MAX_VALUE, "in the feed"),
+    TEXT(change, kind, FIELD_REQUIRED, 64, NULL, "domain or tenant"),
+    TEXT(change, name, FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, NULL, "which"),
+    TIME(change, time, 0, "when"),
+    INTEGER(change, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "always 1"),
+};
+KIND(change, change_fields);
+
+const struct kind *const kinds[] = {&kind_tenant, &kind_domain, &kind_key,    &kind_rule,
+                                    &kind_grant,  &kind_event,  &kind_change, NULL};
+
+/* -- profiles ----------------------------------------------------------------------------- */
+
+void profile_clear(struct profile *profile)
+{
+    kind_clear(&kind_domain, &profile->domain);
+    kind_clear(&kind_tenant, &profile->tenant);
+    for (size_t i = 0; i < profile->key_count; i++)
+        kind_clear(&kind_key, &profile->keys[i]);
+    free(profile->keys);
+    *profile = (struct profile){0};
+}
