@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TXT records as text, in the formats people publish them with. Only writes: what the world's
+ * DNS serves is somebody else's question, and text is read back by dns/recordfile.h. Records are
+ * written one after the other into the caller's buffer, which may be emptied between them, so
+ * a hundred thousand of them never stand in memory together. One thread a writer.
+ */
+#ifndef INKAN_DNS_RECORDS_H
+#define INKAN_DNS_RECORDS_H
+
+#include "dkim/keyrecord.h"
+
+enum records_format {
+    RECORDS_ZONE,    /* master file, RFC 1035 5.1: NAME. IN TXT ( "..." "..." ) */
+    RECORDS_ONELINE, /* NAME VALUE */
+    RECORDS_JSON,    /* an array of {name, type, value, strings} */
+};
+
+/* ST_INVALID names the formats there are. */
+enum status records_format_parse(struct span name, enum records_format *out,
+                                 struct err *err) MUST_CHECK;
+
+/* A name and the joined value at it. */
+struct record {
+    char name[DKIM_RECORD_NAME_SIZE]; /* without the final dot */
+    struct buf value;
+};
+/* The record of a key; empty public octets make the gravestone of a revoked one. ST_INVALID when
+ * the name would be too long. Clear with records_clear also after a failure. */
+struct records_key {
+    const char *domain, *selector;
+    enum dkim_algorithm algorithm;
+    struct span public_octets; /* as in p= before base64 */
+};
+enum status records_of_key(const struct records_key *key, struct record *out,
+                           struct err *err) MUST_CHECK;
+void records_clear(struct record *record);
+
+struct records_writer {
+    enum records_format format;
+    struct buf *out;
+    size_t count; /* records written so far */
+};
+/* A whole listing is begin, any number of adds, end. */
+void records_begin(struct records_writer *writer, enum records_format format, struct buf *out);
+void records_add(struct records_writer *writer, const struct record *record);
+void records_end(struct records_writer *writer);
+
+#endif
