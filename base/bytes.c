@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bytes.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +84,51 @@ bool span_next(struct span *rest, char sep, struct span *part)
     *part = span_head(*rest, end);
     *rest = end < rest->len ? span_from(*rest, end + 1) : (struct span){NULL, 0};
     return true;
+}
+
+/* The second octet of a character has narrower bounds after four of the first octets; these
+ * rows are those of RFC 3629 section 4. */
+static const struct utf8_row {
+    unsigned char first_low, first_high, second_low, second_high;
+    size_t len;
+} utf8_rows[] = {
+    {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+static bool utf8_tail_fits(const struct utf8_row *row, const unsigned char *octets)
+{
+    if (row->len > 1 && (octets[1] < row->second_low || octets[1] > row->second_high))
+        return false;
+    for (size_t i = 2; i < row->len; i++)
+        if (octets[i] < 0x80 || octets[i] > 0xbf)
+            return false;
+    return true;
+}
+
+size_t span_utf8(struct span s)
+{
+    const unsigned char *octets = (const unsigned char *)s.data;
+    for (size_t i = 0; s.len > 0 && i < sizeof utf8_rows / sizeof utf8_rows[0]; i++) {
+        const struct utf8_row *row = &utf8_rows[i];
+        if (octets[0] >= row->first_low && octets[0] <= row->first_high)
+            return s.len >= row->len && utf8_tail_fits(row, octets) ? row->len : 0;
+    }
+    return 0;
+}
+
+bool span_number(struct span s, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        uint64_t digit = (uint64_t)(unsigned char)s.data[i] - '0';
+        if (!ascii_digit(s.data[i]) || digit > max || value > (max - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return s.len > 0;
 }
 
 char *span_dup(struct span s)
@@ -192,14 +236,11 @@ void buf_append_char(struct buf *b, char c)
     buf_append(b, &c, 1);
 }
 
-void buf_printf(struct buf *b, const char *fmt, ...)
+void buf_vprintf(struct buf *b, const char *fmt, va_list args)
 {
-    va_list args;
     va_list again;
-    va_start(args, fmt);
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, fmt, args);
-    va_end(args);
     if (len < 0 && b->failed == ST_OK)
         b->failed = ST_TEMP;
     if (len >= 0 && reserve(b, (size_t)len)) {
@@ -207,6 +248,14 @@ void buf_printf(struct buf *b, const char *fmt, ...)
         b->len += (size_t)len;
     }
     va_end(again);
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    buf_vprintf(b, fmt, args);
+    va_end(args);
 }
 
 void buf_truncate(struct buf *b, size_t len)

@@ -13,6 +13,7 @@
 #ifndef INKAN_BASE_BYTES_H
 #define INKAN_BASE_BYTES_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,11 @@ struct span span_trim(struct span s);
 /* Cuts the next part up to `sep` off *rest into *part; false when *rest was used up (its data
  * is NULL then). "a,,b" gives "a", "", "b"; "" gives one empty part. */
 bool span_next(struct span *rest, char sep, struct span *part);
+/* Octets of the well-formed UTF-8 character at the start (RFC 3629: 1 to 4, no surrogates, no
+ * overlong forms); 0 when there is none or the span is empty. */
+size_t span_utf8(struct span s);
+/* True when s is decimal digits only and at most `max`, which is then in *out. */
+bool span_number(struct span s, uint64_t max, uint64_t *out);
 /* A heap copy with a NUL behind it, for the caller to free; NULL when memory is short. */
 char *span_dup(struct span s) MUST_CHECK;
 
@@ -75,6 +81,7 @@ void buf_append_span(struct buf *b, struct span s);
 void buf_append_str(struct buf *b, const char *s);
 void buf_append_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 /* Room for `len` more octets at the returned place, already counted into len; NULL after a
  * failure. For callers that hand memory to a library. */
 void *buf_extend(struct buf *b, size_t len);
