@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The settings file: `key = value` under `[section]`, `#` comments (at the start of a line or
- * after a blank). One table in settings.c describes every setting (section, key, type,
+ * after a blank). One table in settings_table.c describes every setting (section, key, type,
  * default, range, what it is for) and feeds the reader, the defaults, `inkan conf show`, the
  * manual page and the example file. Secrets never stand in the file, only names of files.
  *
@@ -117,10 +117,15 @@ struct settings_walk {
     size_t next;
     struct buf value;
 };
+/* False after the last row (the walk's memory is freed then; a walk left early frees it with
+ * buf_clear(&walk.value)). Values are in the form the file takes: 5m, 256M, yes. */
 bool settings_next(struct settings_walk *walk, struct settings_row *out);
+/* Appends deploy/inkan.conf.example: every key commented out at its default, with its help. */
+void settings_example(struct buf *out);
 
-/* The parsers of single values, for other readers of the same forms (tenant set ...). A duration
- * is a number with ms, s, m, h, d or w behind it ("0" needs no unit); a size takes K, M, G. */
+/* The parsers of single values, for other readers of the same forms (tenant set ...). Their error
+ * text says what is wrong without repeating the value. A duration is a number with ms, s, m, h,
+ * d or w behind it ("0" needs no unit); a size takes K, M, G. */
 enum status settings_parse_duration(struct span text, int64_t *ms_out, struct err *err) MUST_CHECK;
 enum status settings_parse_size(struct span text, int64_t *octets_out, struct err *err) MUST_CHECK;
 enum status settings_parse_bool(struct span text, bool *out, struct err *err) MUST_CHECK;
