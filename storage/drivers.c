@@ -34,9 +34,8 @@ enum status drivers_find(const char *url, const struct driver **out, struct err 
         for (size_t k = 0; drivers[i]->schemes[k] != NULL; k++)
             buf_printf(&known, "%s%s:", known.len > 0 ? ", " : "", drivers[i]->schemes[k]);
     }
-    enum status st =
-        err_set(err, ST_INVALID, "store.url \"%s\": no such kind of store (allowed: %s)", url,
-                buf_cstr(&known));
+    enum status st = err_set(err, ST_INVALID, "store.url: no driver for \"%.*s:\" (allowed: %s)",
+                             (int)scheme.len, scheme.data, buf_cstr(&known));
     buf_clear(&known);
     return st;
 }

@@ -68,6 +68,9 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
                          const char *action, struct err *err) MUST_CHECK;
 enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,
                          const char *action, struct err *err) MUST_CHECK;
+/* A remark for the audit event of the next put or del of this transaction ("DNS proof skipped");
+ * the text is borrowed until then. */
+void store_tx_note(struct store_tx *tx, const char *note);
 enum status store_commit(struct store_tx *tx, struct err *err) MUST_CHECK;
 void store_rollback(struct store_tx *tx); /* NULL is fine */
 

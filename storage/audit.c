@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/audit.h"
+
+#include "base/clock.h"
+
+static const void *present(const struct audit_change *change)
+{
+    return change->after != NULL ? change->after : change->before;
+}
+
+static enum status set(const struct kind *kind, const char *name, void *record, struct span text,
+                       struct err *err)
+{
+    return field_set_text(kind_field(kind, span_str(name)), record, text, err);
+}
+
+/* -- what changed ------------------------------------------------------------------------- */
+
+static bool telling(const struct field *field)
+{
+    return !(field->flags & (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL | FIELD_TOUCHED)) &&
+           !span_equal(span_str(field->name), SPAN_LIT("created"));
+}
+
+static void append_changed(const struct field *field, const struct audit_change *change,
+                           struct buf *out)
+{
+    if (field_equal(field, change->before, change->after))
+        return;
+    buf_printf(out, "%s%s: ", out->len > 0 ? "; " : "", field->name);
+    field_to_text(field, change->before, out);
+    buf_append_str(out, " -> ");
+    field_to_text(field, change->after, out);
+}
+
+static void append_present(const struct field *field, const struct audit_change *change,
+                           struct buf *out)
+{
+    struct buf value = {0};
+    field_to_text(field, present(change), &value);
+    if (value.len > 0)
+        buf_printf(out, "%s%s=%s", out->len > 0 ? "; " : "", field->name, buf_cstr(&value));
+    buf_clear(&value);
+}
+
+static void describe(const struct audit_change *change, struct buf *out)
+{
+    for (size_t i = 0; i < change->kind->field_count; i++) {
+        const struct field *field = &change->kind->fields[i];
+        if (!telling(field))
+            continue;
+        if (change->before != NULL && change->after != NULL)
+            append_changed(field, change, out);
+        else
+            append_present(field, change, out);
+    }
+    if (change->note != NULL)
+        buf_printf(out, "%s%s", out->len > 0 ? "; " : "", change->note);
+}
+
+/* -- whose it is -------------------------------------------------------------------------- */
+
+static struct span text_of(const struct audit_change *change, const char *name)
+{
+    const struct field *field = kind_field(change->kind, span_str(name));
+    return field != NULL ? span_str(*field_text(field, present(change))) : (struct span){0};
+}
+
+/* The domain a record belongs to; empty for tenants and grants. */
+static struct span domain_of(const struct audit_change *change)
+{
+    return text_of(change, change->kind == &kind_domain ? "name" : "domain");
+}
+
+static enum status tenant_of(struct driver_conn *conn, const struct audit_change *change,
+                             char **out, struct err *err)
+{
+    struct span name = text_of(change, change->kind == &kind_tenant ? "name" : "tenant");
+    struct span domain_name = domain_of(change);
+    struct domain domain = {0};
+    enum status st = ST_OK;
+    if (name.len == 0 && domain_name.len > 0) {
+        st = set(&kind_domain, "name", &domain, domain_name, err);
+        if (st == ST_OK)
+            st = conn->driver->get(conn, &kind_domain, &domain, err);
+        name = span_str(domain.tenant);
+    }
+    if (st == ST_OK && (*out = span_dup(name)) == NULL)
+        st = err_set(err, ST_TEMP, "no memory");
+    kind_clear(&kind_domain, &domain);
+    return st;
+}
+
+/* -- the two records ---------------------------------------------------------------------- */
+
+static enum status fill_event(const struct audit_change *change, struct event *event,
+                              struct err *err)
+{
+    struct buf label = {0}, detail = BUF_INIT(0);
+    kind_label(change->kind, present(change), &label);
+    describe(change, &detail);
+    enum status st = buf_check(&detail, "audit detail", err);
+    if (st == ST_OK)
+        st = set(&kind_event, "actor", event, span_str(change->actor), err);
+    if (st == ST_OK)
+        st = set(&kind_event, "action", event, span_str(change->action), err);
+    if (st == ST_OK)
+        st = set(&kind_event, "kind", event, span_str(change->kind->name), err);
+    if (st == ST_OK)
+        st = set(&kind_event, "name", event, buf_span(&label), err);
+    if (st == ST_OK)
+        st = set(&kind_event, "detail", event, buf_span(&detail), err);
+    buf_clear(&label);
+    buf_clear(&detail);
+    return st;
+}
+
+static enum status write_event(struct driver_conn *conn, const struct audit_change *change,
+                               struct err *err)
+{
+    struct event event = {.time = clock_now_s()};
+    enum status st = fill_event(change, &event, err);
+    if (st == ST_OK)
+        st = tenant_of(conn, change, &event.tenant, err);
+    if (st == ST_OK)
+        st = kind_check(&kind_event, &event, err);
+    if (st == ST_OK)
+        st = conn->driver->put(conn, &kind_event, &event, err);
+    kind_clear(&kind_event, &event);
+    return st;
+}
+
+static enum status write_change(struct driver_conn *conn, const struct audit_change *change,
+                                struct err *err)
+{
+    struct change row = {.time = clock_now_s()};
+    struct span domain = domain_of(change);
+    bool of_tenant = domain.len == 0;
+    struct span name = domain;
+    if (of_tenant)
+        name = text_of(change, change->kind == &kind_tenant ? "name" : "tenant");
+    enum status st = set(&kind_change, "name", &row, name, err);
+    if (st == ST_OK)
+        st = set(&kind_change, "kind", &row, span_str(of_tenant ? "tenant" : "domain"), err);
+    if (st == ST_OK)
+        st = conn->driver->put(conn, &kind_change, &row, err);
+    kind_clear(&kind_change, &row);
+    return st;
+}
+
+enum status audit_write(struct driver_conn *conn, const struct audit_change *change,
+                        struct err *err)
+{
+    enum status st = write_event(conn, change, err);
+    if (st == ST_OK)
+        st = write_change(conn, change, err);
+    return st == ST_OK ? ST_OK : err_context(err, "audit event");
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status system_fault(const char *path, const char *what, struct err *err)
+{
+    char text[128];
+    int number = errno;
+    enum status code = number == ENOSPC || number == EDQUOT || number == EIO ? ST_TEMP : ST_BROKEN;
+    return err_set(err, code, "keyring %s: %s: %s", path, what,
+                   strerror_r(number, text, sizeof text));
+}
+
+static enum status check_safe(const char *path, const struct stat *status, struct err *err)
+{
+    if (!S_ISREG(status->st_mode))
+        return err_set(err, ST_DENIED, "keyring %s: not a regular file", path);
+    if (status->st_uid != 0 && status->st_uid != geteuid())
+        return err_set(err, ST_DENIED, "keyring %s: belongs to uid %u (must be root or uid %u)",
+                       path, (unsigned)status->st_uid, (unsigned)geteuid());
+    if (status->st_mode & 077)
+        return err_set(err, ST_DENIED, "keyring %s: mode %04o (must be 0600 or stricter)", path,
+                       (unsigned)status->st_mode & 07777);
+    if (status->st_size > KEYFILE_MAX)
+        return err_set(err, ST_BROKEN, "keyring %s: over %d octets", path, KEYFILE_MAX);
+    return ST_OK;
+}
+
+static enum status read_all(int fd, const char *path, struct buf *content, struct err *err)
+{
+    char chunk[4096];
+    ssize_t got;
+    while ((got = read(fd, chunk, sizeof chunk)) > 0)
+        buf_append(content, chunk, (size_t)got);
+    bytes_wipe(chunk, sizeof chunk);
+    if (got < 0)
+        return system_fault(path, "cannot read", err);
+    return buf_check(content, "keyring", err);
+}
+
+enum status keyfile_read(const char *path, struct buf *content, struct err *err)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return system_fault(path, "cannot open", err);
+    enum status st = fstat(fd, &status) == 0 ? check_safe(path, &status, err)
+                                             : system_fault(path, "cannot stat", err);
+    if (st == ST_OK)
+        st = read_all(fd, path, content, err);
+    close(fd);
+    return st;
+}
+
+static enum status write_all(int fd, const char *path, struct span content, struct err *err)
+{
+    while (content.len > 0) {
+        ssize_t put = write(fd, content.data, content.len);
+        if (put < 0 && errno != EINTR)
+            return system_fault(path, "cannot write", err);
+        content = span_from(content, put > 0 ? (size_t)put : 0);
+    }
+    return fsync(fd) == 0 ? ST_OK : system_fault(path, "cannot write", err);
+}
+
+/* Without this a crash may forget the name though the file is on disk. */
+static enum status sync_folder(const char *path, struct err *err)
+{
+    char copy[4096];
+    if (strlen(path) >= sizeof copy)
+        return err_set(err, ST_INVALID, "keyring: path too long");
+    strcpy(copy, path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return system_fault(path, "cannot open its folder", err);
+    int rc = fsync(fd);
+    close(fd);
+    return rc == 0 ? ST_OK : system_fault(path, "cannot write its folder", err);
+}
+
+enum status keyfile_create(const char *path, struct span content, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(err, ST_CONFLICT, "keyring %s: exists already", path);
+    if (fd < 0)
+        return system_fault(path, "cannot create", err);
+    enum status st = write_all(fd, path, content, err);
+    close(fd);
+    if (st == ST_OK)
+        st = sync_folder(path, err);
+    if (st != ST_OK)
+        unlink(path);
+    return st;
+}
+
+enum status keyfile_replace(const char *path, struct span content, struct err *err)
+{
+    char next[4096];
+    struct stat old;
+    if ((size_t)snprintf(next, sizeof next, "%s.new", path) >= sizeof next)
+        return err_set(err, ST_INVALID, "keyring: path too long");
+    if (stat(path, &old) != 0)
+        return system_fault(path, "cannot stat", err);
+    unlink(next); /* what a crash left behind */
+    enum status st = keyfile_create(next, content, err);
+    if (st != ST_OK)
+        return st;
+    if (chown(next, old.st_uid, old.st_gid) != 0 || rename(next, path) != 0) {
+        st = system_fault(path, "cannot replace", err);
+        unlink(next);
+        return st;
+    }
+    return sync_folder(path, err);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The keyring file as text: reading it with its checks of owner and mode, writing a new one
+ * so that a crash leaves the old or the new file and never half of one. Only storage/vault.c
+ * uses it.
+ */
+#ifndef INKAN_STORAGE_KEYFILE_H
+#define INKAN_STORAGE_KEYFILE_H
+
+#include "base/bytes.h"
+
+enum { KEYFILE_MAX = 65536 };
+
+/* The content into a secret buffer. ST_BROKEN: missing, unreadable, over KEYFILE_MAX; ST_DENIED:
+ * not a regular file of root or the caller with mode 0600 or stricter. */
+enum status keyfile_read(const char *path, struct buf *content, struct err *err) MUST_CHECK;
+/* Makes the file with mode 0600. ST_CONFLICT when it is there. */
+enum status keyfile_create(const char *path, struct span content, struct err *err) MUST_CHECK;
+/* Puts a new file in the place of the old one, with the old one's owner. */
+enum status keyfile_replace(const char *path, struct span content, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "storage/audit.h"
+#include "storage/store_internal.h"
+
+struct store_tx {
+    struct store *store;
+    struct driver_conn *conn;
+    const char *note;
+};
+
+static void renew_deadline(struct store_tx *tx)
+{
+    tx->conn->deadline_ms = clock_monotonic_ms() + tx->store->timeout_ms;
+}
+
+static void tx_end(struct store_tx *tx)
+{
+    pool_give(tx->store->pool, tx->conn);
+    free(tx);
+}
+
+enum status store_begin(struct store *store, struct store_tx **out, struct err *err)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + store->timeout_ms;
+    struct store_tx *tx = calloc(1, sizeof *tx);
+    if (tx == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    tx->store = store;
+    enum status st = pool_take(store->pool, deadline_ms, &tx->conn, err);
+    if (st != ST_OK) {
+        free(tx);
+        return store_counted(store, st);
+    }
+    st = tx->conn->driver->begin(tx->conn, err);
+    if (st != ST_OK) {
+        tx_end(tx);
+        return store_counted(store, st);
+    }
+    *out = tx;
+    return ST_OK;
+}
+
+enum status store_tx_get(struct store_tx *tx, const struct kind *kind, void *record,
+                         struct err *err)
+{
+    renew_deadline(tx);
+    enum status st = tx->conn->driver->get(tx->conn, kind, record, err);
+    return store_counted(tx->store, store_name_missing(st, kind, record, err));
+}
+
+enum status store_tx_find(struct store_tx *tx, const struct query *query, driver_row *row,
+                          void *arg, struct err *err)
+{
+    renew_deadline(tx);
+    return store_counted(tx->store, tx->conn->driver->find(tx->conn, query, row, arg, err));
+}
+
+void store_tx_note(struct store_tx *tx, const char *note)
+{
+    tx->note = note;
+}
+
+/* A record that holds only the key of another one. */
+static enum status copy_key(const struct kind *kind, const void *from, void *to, struct err *err)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (!(field->flags & FIELD_KEY))
+            continue;
+        if (field->type != FIELD_TEXT)
+            *field_int(field, to) = *field_int(field, from);
+        else if (field_set_text(field, to, span_str(*field_text(field, from)), err) != ST_OK)
+            return ST_TEMP;
+    }
+    return ST_OK;
+}
+
+static void touch(const struct kind *kind, void *record)
+{
+    const struct field *created = kind_field(kind, SPAN_LIT("created"));
+    const struct field *updated = kind_flagged(kind, FIELD_TOUCHED);
+    int64_t now = clock_now_s();
+    if (created != NULL && *field_int(created, record) == 0)
+        *field_int(created, record) = now;
+    if (updated != NULL)
+        *field_int(updated, record) = now;
+}
+
+static enum status label_context(const struct kind *kind, const void *record, struct err *err)
+{
+    struct buf label = {0};
+    kind_label(kind, record, &label);
+    enum status st = err_context(err, "%s %s", kind->name, buf_cstr(&label));
+    buf_clear(&label);
+    return st;
+}
+
+/* What is stored now, for the audit event; *before_out stays NULL for a new record. */
+static enum status load_before(struct store_tx *tx, const struct kind *kind, const void *record,
+                               void **before_out, struct err *err)
+{
+    if (*field_int(kind_flagged(kind, FIELD_VERSION), record) == 0)
+        return ST_OK;
+    *before_out = calloc(1, kind->size);
+    if (*before_out == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    enum status st = copy_key(kind, record, *before_out, err);
+    if (st == ST_OK)
+        st = tx->conn->driver->get(tx->conn, kind, *before_out, err);
+    if (st == ST_NOT_FOUND)
+        st = err_set(err, ST_CONFLICT, "removed by somebody else meanwhile");
+    return st;
+}
+
+static void free_record(const struct kind *kind, void *record)
+{
+    if (record != NULL)
+        kind_clear(kind, record);
+    free(record);
+}
+
+static enum status audit(struct store_tx *tx, struct audit_change *change, const char *action,
+                         struct err *err)
+{
+    change->actor = tx->store->actor;
+    change->action = action;
+    change->note = tx->note;
+    tx->note = NULL;
+    return audit_write(tx->conn, change, err);
+}
+
+enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
+                         const char *action, struct err *err)
+{
+    void *before = NULL;
+    renew_deadline(tx);
+    touch(kind, record);
+    enum status st = kind_check(kind, record, err);
+    if (st != ST_OK)
+        return st;
+    st = load_before(tx, kind, record, &before, err);
+    if (st == ST_OK)
+        st = tx->conn->driver->put(tx->conn, kind, record, err);
+    if (st == ST_CONFLICT && before == NULL)
+        st = err_set(err, ST_CONFLICT, "exists already");
+    struct audit_change change = {.kind = kind, .before = before, .after = record};
+    if (st == ST_OK)
+        st = audit(tx, &change, action, err);
+    free_record(kind, before);
+    return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
+}
+
+enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,
+                         const char *action, struct err *err)
+{
+    struct audit_change change = {.kind = kind, .before = record};
+    renew_deadline(tx);
+    /* First the event: afterwards nobody can tell whose the record was. */
+    enum status st = audit(tx, &change, action, err);
+    if (st == ST_OK)
+        st = tx->conn->driver->del(tx->conn, kind, record, err);
+    return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
+}
+
+enum status store_commit(struct store_tx *tx, struct err *err)
+{
+    struct store *store = tx->store;
+    renew_deadline(tx);
+    enum status st = tx->conn->driver->commit(tx->conn, err);
+    tx_end(tx);
+    return store_counted(store, st);
+}
+
+void store_rollback(struct store_tx *tx)
+{
+    if (tx == NULL)
+        return;
+    renew_deadline(tx);
+    tx->conn->driver->rollback(tx->conn);
+    tx_end(tx);
+}
