@@ -57,6 +57,9 @@ enum status dkim_bodies_want(struct dkim_bodies *bodies, enum dkim_canon canon, 
 void dkim_bodies_add(struct dkim_bodies *bodies, const void *data, size_t len);
 /* Ends all hashes; idempotent. */
 enum status dkim_bodies_end(struct dkim_bodies *bodies, struct err *err) MUST_CHECK;
+/* The handle of a pair that was asked for, or false. Only after the end. */
+bool dkim_bodies_find(const struct dkim_bodies *bodies, enum dkim_canon canon, uint64_t length,
+                      size_t *index_out);
 /* After the end: the digest, and how many canonical octets there were in all (for l=). */
 const uint8_t *dkim_bodies_digest(const struct dkim_bodies *bodies, size_t index);
 uint64_t dkim_bodies_octets(const struct dkim_bodies *bodies, size_t index);

@@ -25,7 +25,11 @@ struct dkim_names;
  * RFC 6376 5.4). The empty text is the empty set. */
 enum status dkim_names_parse(struct span list, struct dkim_names **out, struct err *err) MUST_CHECK;
 void dkim_names_free(struct dkim_names *names);
+/* In any case of letters. NULL is the empty set. */
 bool dkim_names_contain(const struct dkim_names *names, struct span name);
+/* The names in lower case, in the order of the list they came from. */
+size_t dkim_names_count(const struct dkim_names *names);
+struct span dkim_names_at(const struct dkim_names *names, size_t index);
 
 struct dkim_sign_options {
     const char *domain;   /* d=, in the one form */

@@ -26,8 +26,10 @@ struct dkim_signature {
     struct buf signature;            /* b= decoded */
 };
 
-/* Reads a field value; spans point into it. ST_INVALID for anything RFC 6376 3.5 and 6.1.1
- * do not allow: a missing tag, v other than 1, i= outside d=, From not in h=, x before t. */
+/* Reads a field value; spans point into it. Clear `out` also after a failure. ST_DENIED for
+ * rsa-sha1, which has failed for good (RFC 8301 3.1); ST_INVALID for anything RFC 6376 3.5
+ * and 6.1.1 do not allow: a missing tag, v other than 1, i= outside d=, From not in h=, x before t.
+ */
 enum status dkim_signature_parse(struct span value, struct dkim_signature *out,
                                  struct err *err) MUST_CHECK;
 void dkim_signature_clear(struct dkim_signature *signature);
@@ -36,7 +38,9 @@ void dkim_signature_clear(struct dkim_signature *signature);
  * with CRLF, to the hash. Names without a field left count as empty (oversigning). */
 void dkim_signature_hash_fields(const struct dkim_fields *fields, struct span names,
                                 enum dkim_canon canon, struct dkim_hash *hash);
-/* Adds the signature field itself with the value of b= taken out and no final CRLF (3.7). */
-void dkim_signature_hash_self(struct span field, enum dkim_canon canon, struct dkim_hash *hash);
+/* Adds the signature field itself with the value of b= taken out and no final CRLF (3.7).
+ * ST_TEMP when memory is short. */
+enum status dkim_signature_hash_self(struct span field, enum dkim_canon canon,
+                                     struct dkim_hash *hash, struct err *err) MUST_CHECK;
 
 #endif
