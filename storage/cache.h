@@ -55,11 +55,12 @@ enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t
 void cache_put(struct cache *cache, const char *name, struct cache_value *value, int64_t position,
                int64_t now_ms);
 
-/* Single flight. True: the caller is to load `name` and then call cache_flight_end whatever
- * came of it. False: another thread was loading it and has ended (look again), or the deadline
- * has passed. */
-bool cache_flight_begin(struct cache *cache, const char *name, int64_t deadline_ms);
-void cache_flight_end(struct cache *cache, const char *name);
+/* Single flight. CACHE_LEAD: the caller is to load `name` and then call cache_flight_end whatever
+ * came of it. CACHE_LOADED: another thread was loading it and is done, look again. CACHE_FAILED:
+ * the other thread could not, or the deadline has passed. */
+enum cache_flight { CACHE_LEAD, CACHE_LOADED, CACHE_FAILED };
+enum cache_flight cache_flight_begin(struct cache *cache, const char *name, int64_t deadline_ms);
+void cache_flight_end(struct cache *cache, const char *name, bool loaded);
 
 /* A row of the change feed: drops the name, and refuses values read before `position`. */
 void cache_changed(struct cache *cache, const char *name, int64_t position);

@@ -10,34 +10,8 @@
 #ifndef INKAN_STORAGE_KEYRING_H
 #define INKAN_STORAGE_KEYRING_H
 
-#include "dkim/canon.h"
-#include "dkim/domain.h"
-#include "storage/cache.h"
+#include "storage/signers.h"
 #include "storage/store.h"
-#include "storage/vault.h"
-
-struct signer {
-    enum dkim_algorithm algorithm;
-    char *selector;
-    struct dkim_key *key;
-};
-
-/* Immutable and shared; give it back with signers_unref. */
-struct signers {
-    struct cache_value base;
-    char *domain; /* d= */
-    char *tenant;
-    bool tenant_active, domain_active;
-    bool subdomains;
-    bool has_canonicalization; /* the domain's own instead of the settings' */
-    enum dkim_canon header_canon, body_canon;
-    int64_t expiry_s;                /* -1: as the settings say */
-    size_t broken;                   /* active keys that do not open or parse */
-    char broken_text[ERR_TEXT_SIZE]; /* what is wrong with the first of them */
-    size_t count;
-    struct signer list[]; /* at most one an algorithm, in the order of enum dkim_algorithm */
-};
-void signers_unref(struct signers *signers); /* NULL is fine */
 
 struct keyring_options {
     struct store *store;       /* borrowed */

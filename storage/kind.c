@@ -175,35 +175,11 @@ bool field_equal(const struct field *field, const void *a, const void *b)
 
 /* -- checks ------------------------------------------------------------------------------- */
 
-/* Length of the well-formed UTF-8 sequence at `s`, 0 when there is none (RFC 3629). */
-static size_t utf8_length(struct span s)
-{
-    static const struct {
-        unsigned char first, last, second_min, second_max;
-        size_t len;
-    } forms[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                 {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-                 {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                 {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    const unsigned char *p = (const unsigned char *)s.data;
-    if (p[0] < 0x80)
-        return 1;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (p[0] < forms[i].first || p[0] > forms[i].last || s.len < forms[i].len)
-            continue;
-        bool good = p[1] >= forms[i].second_min && p[1] <= forms[i].second_max;
-        for (size_t k = 2; k < forms[i].len; k++)
-            good = good && p[k] >= 0x80 && p[k] <= 0xbf;
-        return good ? forms[i].len : 0;
-    }
-    return 0;
-}
-
 static enum status check_plain_text(const struct field *field, struct span text, struct err *err)
 {
     for (size_t i = 0, step; i < text.len; i += step) {
         unsigned char c = (unsigned char)text.data[i];
-        step = utf8_length(span_from(text, i));
+        step = span_utf8(span_from(text, i));
         if (c < 0x20 || c == 0x7f)
             return err_set(err, ST_INVALID, "%s: control character 0x%02x", field->name, c);
         if (step == 0)

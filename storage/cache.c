@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/cache.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+
+enum {
+    SHARDS_MAX = 64,
+    SHARD_BYTES = 1 << 20, /* a shard more for each MiB: small caches stay in one piece */
+    CHANGES_MAX = 1024,    /* names remembered as changed, per shard */
+};
+
+struct entry {
+    struct cache_value *value; /* NULL: negative */
+    int64_t put_ms, position;
+    size_t bytes;
+    struct entry *prev, *next; /* in its list, most recently used first */
+    UT_hash_handle hh;
+    char name[];
+};
+
+struct flight {
+    bool done, loaded;
+    size_t waiting;
+    UT_hash_handle hh;
+    char name[];
+};
+
+struct changed {
+    int64_t position;
+    UT_hash_handle hh;
+    char name[];
+};
+
+/* Entries of one sort with their bound; both sorts of a shard share one hash table. */
+struct list {
+    struct entry *head;
+    size_t bytes, limit, count;
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    pthread_cond_t landed;
+    struct entry *entries;
+    struct list positive, negative;
+    struct flight *flights;
+    struct changed *changed;
+    int64_t floor; /* values read before this position are refused whatever their name */
+    struct cache_stats stats;
+};
+
+struct cache {
+    struct cache_options options;
+    size_t count;
+    struct shard shards[];
+};
+
+/* -- values ------------------------------------------------------------------------------- */
+
+void cache_value_ref(struct cache_value *value)
+{
+    atomic_fetch_add_explicit(&value->refs, 1, memory_order_relaxed);
+}
+
+void cache_value_unref(struct cache_value *value)
+{
+    if (value != NULL && atomic_fetch_sub_explicit(&value->refs, 1, memory_order_acq_rel) == 1)
+        value->free(value);
+}
+
+/* -- making and freeing ------------------------------------------------------------------- */
+
+static void shard_init(struct shard *shard, const struct cache_options *options, size_t shards)
+{
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&shard->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&shard->landed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    shard->positive.limit = options->bytes / shards;
+    shard->negative.limit = options->negative_bytes / shards;
+}
+
+struct cache *cache_new(const struct cache_options *options)
+{
+    size_t count = options->bytes / SHARD_BYTES;
+    count = count < 1 ? 1 : count > SHARDS_MAX ? SHARDS_MAX : count;
+    struct cache *cache = calloc(1, sizeof *cache + count * sizeof cache->shards[0]);
+    if (cache == NULL)
+        return NULL;
+    cache->options = *options;
+    cache->count = count;
+    for (size_t i = 0; i < count; i++)
+        shard_init(&cache->shards[i], options, count);
+    return cache;
+}
+
+static struct list *list_of(struct shard *shard, const struct entry *entry)
+{
+    return entry->value != NULL ? &shard->positive : &shard->negative;
+}
+
+/* Takes an entry out and puts it on the chain of those to be freed without the lock. */
+static void unlink_entry(struct shard *shard, struct entry *entry, struct entry **dead)
+{
+    struct list *list = list_of(shard, entry);
+    HASH_DEL(shard->entries, entry);
+    DL_DELETE(list->head, entry);
+    list->bytes -= entry->bytes;
+    list->count--;
+    entry->next = *dead;
+    *dead = entry;
+}
+
+static void free_entries(struct entry *dead)
+{
+    while (dead != NULL) {
+        struct entry *next = dead->next;
+        cache_value_unref(dead->value);
+        free(dead);
+        dead = next;
+    }
+}
+
+static void forget_changes(struct shard *shard)
+{
+    struct changed *each = NULL, *next = NULL;
+    HASH_ITER(hh, shard->changed, each, next)
+    {
+        HASH_DEL(shard->changed, each);
+        free(each);
+    }
+}
+
+void cache_free(struct cache *cache)
+{
+    if (cache == NULL)
+        return;
+    cache_drop(cache, NULL, NULL, 0);
+    for (size_t i = 0; i < cache->count; i++) {
+        forget_changes(&cache->shards[i]);
+        pthread_cond_destroy(&cache->shards[i].landed);
+        pthread_mutex_destroy(&cache->shards[i].lock);
+    }
+    free(cache);
+}
+
+static struct shard *shard_of(struct cache *cache, const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (const char *p = name; *p != '\0'; p++)
+        hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    return &cache->shards[(hash >> 32) % cache->count];
+}
+
+/* -- getting ------------------------------------------------------------------------------ */
+
+static int64_t ttl_of(const struct cache *cache, const struct entry *entry)
+{
+    return entry->value != NULL ? cache->options.ttl_ms : cache->options.negative_ttl_ms;
+}
+
+static enum cache_answer get(struct cache *cache, const char *name, int64_t oldest_extra_ms,
+                             int64_t now_ms, struct cache_value **value_out)
+{
+    struct shard *shard = shard_of(cache, name);
+    struct entry *entry = NULL;
+    enum cache_answer answer = CACHE_MISS;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_STR(shard->entries, name, entry);
+    if (entry != NULL && now_ms - entry->put_ms < ttl_of(cache, entry) + oldest_extra_ms) {
+        struct list *list = list_of(shard, entry);
+        answer = entry->value != NULL ? CACHE_HIT : CACHE_NEGATIVE;
+        if (entry->value != NULL) {
+            cache_value_ref(entry->value);
+            *value_out = entry->value;
+        }
+        if (list->head != entry) {
+            DL_DELETE(list->head, entry);
+            DL_PREPEND(list->head, entry);
+        }
+    }
+    shard->stats.hits += answer == CACHE_HIT;
+    shard->stats.negative_hits += answer == CACHE_NEGATIVE;
+    shard->stats.misses += answer == CACHE_MISS;
+    shard->stats.stale_hits += answer != CACHE_MISS && oldest_extra_ms > 0;
+    pthread_mutex_unlock(&shard->lock);
+    return answer;
+}
+
+enum cache_answer cache_get(struct cache *cache, const char *name, int64_t now_ms,
+                            struct cache_value **value_out)
+{
+    return get(cache, name, 0, now_ms, value_out);
+}
+
+enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t now_ms,
+                                  struct cache_value **value_out)
+{
+    return get(cache, name, cache->options.stale_ttl_ms, now_ms, value_out);
+}
+
+/* -- putting ------------------------------------------------------------------------------ */
+
+static bool outdated(struct shard *shard, const char *name, int64_t position)
+{
+    struct changed *changed = NULL;
+    HASH_FIND_STR(shard->changed, name, changed);
+    return position < shard->floor || (changed != NULL && position < changed->position);
+}
+
+static struct entry *entry_new(const char *name, struct cache_value *value)
+{
+    size_t len = strlen(name);
+    struct entry *entry = malloc(sizeof *entry + len + 1);
+    if (entry == NULL)
+        return NULL;
+    *entry = (struct entry){.value = value};
+    memcpy(entry->name, name, len + 1);
+    entry->bytes = sizeof *entry + len + 1 + (value != NULL ? value->bytes : 0);
+    if (value != NULL)
+        cache_value_ref(value);
+    return entry;
+}
+
+static void make_room(struct shard *shard, struct list *list, struct entry **dead)
+{
+    while (list->bytes > list->limit) {
+        shard->stats.evictions++;
+        unlink_entry(shard, list->head->prev, dead); /* utlist: the head's prev is the tail */
+    }
+}
+
+void cache_put(struct cache *cache, const char *name, struct cache_value *value, int64_t position,
+               int64_t now_ms)
+{
+    struct shard *shard = shard_of(cache, name);
+    struct entry *dead = NULL, *old = NULL, *entry = entry_new(name, value);
+    if (entry == NULL)
+        return; /* the next message loads it again */
+    entry->put_ms = now_ms;
+    entry->position = position;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_STR(shard->entries, name, old);
+    if (outdated(shard, name, position) || (old != NULL && old->position > position)) {
+        dead = entry;
+    } else {
+        struct list *list = list_of(shard, entry);
+        if (old != NULL)
+            unlink_entry(shard, old, &dead);
+        HASH_ADD_STR(shard->entries, name, entry);
+        DL_PREPEND(list->head, entry);
+        list->bytes += entry->bytes;
+        list->count++;
+        make_room(shard, list, &dead);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    free_entries(dead);
+}
+
+/* -- single flight ------------------------------------------------------------------------ */
+
+static struct flight *flight_new(const char *name)
+{
+    size_t len = strlen(name);
+    struct flight *flight = calloc(1, sizeof *flight + len + 1);
+    if (flight != NULL)
+        memcpy(flight->name, name, len + 1);
+    return flight;
+}
+
+/* Under the lock; gives the lock up while waiting. */
+static bool wait_for(struct shard *shard, struct flight *flight, int64_t deadline_ms)
+{
+    const struct timespec until = clock_timespec(deadline_ms);
+    flight->waiting++;
+    while (!flight->done && pthread_cond_timedwait(&shard->landed, &shard->lock, &until) == 0)
+        continue;
+    flight->waiting--;
+    bool loaded = flight->loaded;
+    if (flight->done && flight->waiting == 0)
+        free(flight);
+    return loaded;
+}
+
+enum cache_flight cache_flight_begin(struct cache *cache, const char *name, int64_t deadline_ms)
+{
+    struct shard *shard = shard_of(cache, name);
+    struct flight *flight = NULL;
+    enum cache_flight answer = CACHE_LEAD;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_STR(shard->flights, name, flight);
+    if (flight != NULL) {
+        answer = wait_for(shard, flight, deadline_ms) ? CACHE_LOADED : CACHE_FAILED;
+    } else if ((flight = flight_new(name)) != NULL) {
+        HASH_ADD_STR(shard->flights, name, flight);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return answer;
+}
+
+void cache_flight_end(struct cache *cache, const char *name, bool loaded)
+{
+    struct shard *shard = shard_of(cache, name);
+    struct flight *flight = NULL;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND_STR(shard->flights, name, flight);
+    if (flight != NULL) {
+        HASH_DEL(shard->flights, flight);
+        flight->done = true;
+        flight->loaded = loaded;
+        if (flight->waiting == 0)
+            free(flight);
+        else
+            pthread_cond_broadcast(&shard->landed);
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* -- the change feed ---------------------------------------------------------------------- */
+
+/* Under the lock. A full table is replaced by the floor: more is refused than needs be, for as
+ * long as loads from before are under way. */
+static void remember_change(struct shard *shard, const char *name, int64_t position)
+{
+    struct changed *changed = NULL;
+    HASH_FIND_STR(shard->changed, name, changed);
+    if (changed == NULL && HASH_COUNT(shard->changed) < CHANGES_MAX) {
+        size_t len = strlen(name);
+        changed = calloc(1, sizeof *changed + len + 1);
+        if (changed != NULL) {
+            memcpy(changed->name, name, len + 1);
+            HASH_ADD_STR(shard->changed, name, changed);
+        }
+    }
+    if (changed != NULL && changed->position < position)
+        changed->position = position;
+    if (changed == NULL) {
+        forget_changes(shard);
+        shard->floor = shard->floor < position ? position : shard->floor;
+    }
+}
+
+void cache_changed(struct cache *cache, const char *name, int64_t position)
+{
+    struct shard *shard = shard_of(cache, name);
+    struct entry *entry = NULL, *dead = NULL;
+    pthread_mutex_lock(&shard->lock);
+    remember_change(shard, name, position);
+    HASH_FIND_STR(shard->entries, name, entry);
+    if (entry != NULL && entry->position < position)
+        unlink_entry(shard, entry, &dead);
+    pthread_mutex_unlock(&shard->lock);
+    free_entries(dead);
+}
+
+void cache_drop(struct cache *cache, bool (*match)(const struct cache_value *value, void *arg),
+                void *arg, int64_t position)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        struct shard *shard = &cache->shards[i];
+        struct entry *each = NULL, *next = NULL, *dead = NULL;
+        pthread_mutex_lock(&shard->lock);
+        shard->floor = shard->floor < position ? position : shard->floor;
+        HASH_ITER(hh, shard->entries, each, next)
+        {
+            if (match == NULL || (each->value != NULL && match(each->value, arg)))
+                unlink_entry(shard, each, &dead);
+        }
+        pthread_mutex_unlock(&shard->lock);
+        free_entries(dead);
+    }
+}
+
+void cache_stats(struct cache *cache, struct cache_stats *out)
+{
+    *out = (struct cache_stats){0};
+    for (size_t i = 0; i < cache->count; i++) {
+        struct shard *shard = &cache->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        out->hits += shard->stats.hits;
+        out->misses += shard->stats.misses;
+        out->negative_hits += shard->stats.negative_hits;
+        out->stale_hits += shard->stats.stale_hits;
+        out->evictions += shard->stats.evictions;
+        out->bytes += shard->positive.bytes + shard->negative.bytes;
+        out->entries += shard->positive.count;
+        out->negative_entries += shard->negative.count;
+        pthread_mutex_unlock(&shard->lock);
+    }
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/signers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_signers(struct cache_value *value)
+{
+    struct signers *signers = (struct signers *)value;
+    for (size_t i = 0; i < signers->count; i++) {
+        free(signers->list[i].selector);
+        dkim_key_free(signers->list[i].key);
+    }
+    free(signers->domain);
+    free(signers->tenant);
+    free(signers);
+}
+
+void signers_unref(struct signers *signers)
+{
+    cache_value_unref(signers != NULL ? &signers->base : NULL);
+}
+
+/* -- building ----------------------------------------------------------------------------- */
+
+static enum status load_key(const struct vault *vault, const char *tenant, const struct key *key,
+                            struct signer *out, struct err *err)
+{
+    struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    out->algorithm = (enum dkim_algorithm)key->algorithm;
+    out->selector = span_dup(span_str(key->selector));
+    enum status st = out->selector != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
+    if (st == ST_OK)
+        st = vault_unseal_key(vault, tenant, key, &secret, err);
+    if (st == ST_OK)
+        st = dkim_key_parse(out->algorithm, buf_span(&secret), &out->key, err);
+    buf_clear(&secret);
+    if (st != ST_OK) {
+        free(out->selector);
+        *out = (struct signer){0};
+        return err_context(err, "key %s %s", key->domain, key->selector);
+    }
+    return ST_OK;
+}
+
+static bool has_algorithm(const struct signers *signers, enum dkim_algorithm algorithm)
+{
+    for (size_t i = 0; i < signers->count; i++) {
+        if (signers->list[i].algorithm == algorithm)
+            return true;
+    }
+    return false;
+}
+
+static void load_keys(struct signers *signers, const struct profile *profile,
+                      const struct vault *vault)
+{
+    for (int algorithm = 0; algorithm < DKIM_ALGORITHMS; algorithm++) {
+        for (size_t i = 0; i < profile->key_count; i++) {
+            struct err err = {0};
+            if (profile->keys[i].algorithm != algorithm ||
+                has_algorithm(signers, (enum dkim_algorithm)algorithm))
+                continue;
+            if (load_key(vault, signers->tenant, &profile->keys[i], &signers->list[signers->count],
+                         &err) == ST_OK)
+                signers->count++;
+            else if (signers->broken++ == 0)
+                memcpy(signers->broken_text, err.text, sizeof err.text);
+        }
+    }
+}
+
+static void count_bytes(struct signers *signers)
+{
+    signers->base.bytes = sizeof *signers + DKIM_ALGORITHMS * sizeof signers->list[0] +
+                          strlen(signers->domain) + strlen(signers->tenant) + 2;
+    for (size_t i = 0; i < signers->count; i++)
+        signers->base.bytes +=
+            strlen(signers->list[i].selector) + 1 + dkim_key_bytes(signers->list[i].key);
+}
+
+static void take_settings(struct signers *signers, const struct profile *profile)
+{
+    struct span canonicalization = span_str(profile->domain.canonicalization);
+    signers->tenant_active = profile->tenant.status == ACCOUNT_ACTIVE;
+    signers->domain_active = profile->domain.status == ACCOUNT_ACTIVE;
+    signers->subdomains = profile->domain.subdomains != 0;
+    signers->expiry_s = profile->domain.expiry;
+    if (canonicalization.len > 0)
+        signers->has_canonicalization = dkim_canon_parse(canonicalization, &signers->header_canon,
+                                                         &signers->body_canon, NULL) == ST_OK;
+}
+
+enum status signers_new(const struct profile *profile, const struct vault *vault,
+                        struct signers **out, struct err *err)
+{
+    size_t size = sizeof(struct signers) + DKIM_ALGORITHMS * sizeof(struct signer);
+    struct signers *signers = calloc(1, size);
+    if (signers == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    atomic_init(&signers->base.refs, 1);
+    signers->base.free = free_signers;
+    signers->domain = span_dup(span_str(profile->domain.name));
+    signers->tenant = span_dup(span_str(profile->tenant.name));
+    if (signers->domain == NULL || signers->tenant == NULL) {
+        signers_unref(signers);
+        return err_set(err, ST_TEMP, "no memory");
+    }
+    take_settings(signers, profile);
+    if (signers->tenant_active && signers->domain_active)
+        load_keys(signers, profile, vault);
+    count_bytes(signers);
+    *out = signers;
+    return ST_OK;
+}

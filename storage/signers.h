@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ready signers of one domain: what a profile of the store becomes once the vault has opened
+ * its keys and they are parsed. Immutable, reference counted, shared by all threads.
+ */
+#ifndef INKAN_STORAGE_SIGNERS_H
+#define INKAN_STORAGE_SIGNERS_H
+
+#include "dkim/canon.h"
+#include "dkim/domain.h"
+#include "storage/cache.h"
+#include "storage/vault.h"
+
+struct signer {
+    enum dkim_algorithm algorithm;
+    char *selector;
+    struct dkim_key *key;
+};
+
+/* Immutable and shared; give it back with signers_unref. */
+struct signers {
+    struct cache_value base;
+    char *domain; /* d= */
+    char *tenant;
+    bool tenant_active, domain_active;
+    bool subdomains;
+    bool has_canonicalization; /* the domain's own instead of the settings' */
+    enum dkim_canon header_canon, body_canon;
+    int64_t expiry_s;                /* -1: as the settings say */
+    size_t broken;                   /* active keys that do not open or parse */
+    char broken_text[ERR_TEXT_SIZE]; /* what is wrong with the first of them */
+    size_t count;
+    struct signer list[]; /* at most one an algorithm, in the order of enum dkim_algorithm */
+};
+void signers_unref(struct signers *signers); /* NULL is fine */
+
+/* Makes the signers of a profile that was found. A key that does not open or parse is counted
+ * in `broken` and left out; ST_TEMP only without memory. */
+enum status signers_new(const struct profile *profile, const struct vault *vault,
+                        struct signers **out, struct err *err) MUST_CHECK;
+
+#endif
