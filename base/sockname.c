@@ -29,6 +29,11 @@ static enum status unix_parse(struct span path, struct sockname *out, struct err
     return ST_OK;
 }
 
+static bool host_character(char c)
+{
+    return ascii_alpha(c) || ascii_digit(c) || (c != '\0' && strchr("-._:%", c) != NULL);
+}
+
 static enum status host_set(struct span host, struct sockname *out, struct err *err)
 {
     if (host.len > 1 && host.data[0] == '[' && host.data[host.len - 1] == ']')
@@ -36,8 +41,7 @@ static enum status host_set(struct span host, struct sockname *out, struct err *
     if (host.len == 0 || host.len >= sizeof out->host)
         return err_set(err, ST_INVALID, "the host has 1 to %d octets", SOCKNAME_HOST_SIZE - 1);
     for (size_t i = 0; i < host.len; i++)
-        if (!ascii_alpha(host.data[i]) && !ascii_digit(host.data[i]) &&
-            strchr("-._:%", host.data[i]) == NULL)
+        if (!host_character(host.data[i]))
             return err_set(err, ST_INVALID, "the host is neither a name nor an address");
     if (out->family == SOCKNAME_INET && span_find(host, ':') < host.len)
         return err_set(err, ST_INVALID, "an IPv6 address needs inet6:");
