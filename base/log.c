@@ -71,6 +71,7 @@ static void append_clean(struct buf *out, struct span text, size_t limit)
 {
     static const struct span ellipsis = SPAN_LIT("\xe2\x80\xa6");
     size_t start = out->len;
+    size_t cut = start; /* the last place where the ellipsis still fits */
     while (text.len > 0) {
         char escaped[16];
         size_t used = span_utf8(text);
@@ -81,13 +82,15 @@ static void append_clean(struct buf *out, struct span text, size_t limit)
             piece.len = (size_t)snprintf(escaped, sizeof escaped, "\\x%02x",
                                          (unsigned)(unsigned char)text.data[0]);
         }
-        text = span_from(text, used);
-        size_t after = text.len > 0 ? ellipsis.len : 0;
-        if (out->len - start + piece.len + after > limit) {
+        if (out->len - start + piece.len > limit) {
+            buf_truncate(out, cut);
             buf_append_span(out, ellipsis);
             return;
         }
         buf_append_span(out, piece);
+        text = span_from(text, used);
+        if (out->len - start + ellipsis.len <= limit)
+            cut = out->len;
     }
 }
 
