@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <libmilter/mfapi.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/drain.h"
+#include "server/session.h"
+#include "storage/keyring.h"
+
+enum { FEED_PERIOD_MS = 1000, FEED_LOG_PERIOD_MS = 60000, DESCRIPTORS_WANTED = 65536 };
+
+struct worker {
+    const struct worker_options *options;
+    struct store *store;
+    struct keyring *keyring;
+    struct session_service service;
+    struct drain drain;
+    pthread_t feed;
+    bool feed_runs;
+    int feed_end_fd; /* an eventfd: the feed thread is to end */
+};
+
+/* A session of libmilter takes a descriptor and a thread; the soft limit is often 1024. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_WANTED)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Negative entries get a share of their own, small because each is small. */
+static struct cache_options cache_options(const struct settings *settings)
+{
+    return (struct cache_options){
+        .bytes = (size_t)settings->cache.memory,
+        .negative_bytes = (size_t)settings->cache.memory / 16,
+        .ttl_ms = settings->cache.ttl_ms,
+        .negative_ttl_ms = settings->cache.negative_ttl_ms,
+        .stale_ttl_ms = settings->cache.stale_ttl_ms,
+    };
+}
+
+static enum status open_storage(struct worker *w, struct err *err)
+{
+    const struct settings *settings = w->options->settings;
+    struct store_options store = {
+        .url = settings->store.url,
+        .timeout_ms = settings->store.timeout_ms,
+        .connections = (size_t)settings->store.connections,
+    };
+    enum status status = store_open(&store, &w->store, err);
+    if (status != ST_OK)
+        return status;
+    struct keyring_options keyring = {
+        .store = w->store,
+        .vault = w->options->vault,
+        .cache = cache_options(settings),
+        .timeout_ms = settings->store.timeout_ms,
+    };
+    return keyring_open(&keyring, &w->keyring, err);
+}
+
+/* The change feed: keys that were retired or domains suspended leave the cache within a second.
+ * While the store is away the cursor stays where it is, so nothing is missed. */
+static void *feed_thread(void *arg)
+{
+    struct worker *w = arg;
+    _Atomic int64_t logged_ms = 0;
+    bool away = false;
+    struct pollfd end = {.fd = w->feed_end_fd, .events = POLLIN};
+    while (poll(&end, 1, FEED_PERIOD_MS) <= 0) {
+        struct err err = {0};
+        bool failed = keyring_poll(w->keyring, &err) != ST_OK;
+        if (failed && log_once_in(&logged_ms, FEED_LOG_PERIOD_MS))
+            log_text(LOG_LEVEL_ERROR, "store: %s (keys in memory go on signing)", err.text);
+        if (away && !failed)
+            log_text(LOG_LEVEL_INFO, "store: answers again");
+        away = failed;
+    }
+    return NULL;
+}
+
+static enum status start_feed(struct worker *w, struct err *err)
+{
+    w->feed_end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->feed_end_fd < 0)
+        return err_set(err, ST_TEMP, "worker: %s", strerror(errno));
+    int failed = pthread_create(&w->feed, NULL, feed_thread, w);
+    if (failed != 0)
+        return err_set(err, ST_TEMP, "worker: no thread: %s", strerror(failed));
+    w->feed_runs = true;
+    return ST_OK;
+}
+
+static void fill_in(struct worker *w)
+{
+    const struct worker_options *o = w->options;
+    w->service.message = (struct message_services){
+        .settings = o->settings,
+        .policy = o->policy,
+        .keyring = w->keyring,
+        .counters = o->counters,
+    };
+    w->service.tcp = o->listener->name.family != SOCKNAME_UNIX;
+    w->drain = (struct drain){
+        .service = &w->service,
+        .drain_ms = o->settings->server.drain_ms,
+        .listen_fd = o->listener->fd,
+        .retire_fd = o->retire_fd,
+        .stop_fd = o->stop_fd,
+    };
+}
+
+static enum status start(struct worker *w, struct err *err)
+{
+    enum status status = privileges_drop(w->options->privileges, err);
+    if (status != ST_OK)
+        return status;
+    raise_descriptors();
+    status = open_storage(w, err);
+    if (status != ST_OK)
+        return status;
+    fill_in(w);
+    session_serve(&w->service);
+    status = start_feed(w, err);
+    return status == ST_OK ? drain_start(&w->drain, err) : status;
+}
+
+static void stop_storage(struct worker *w)
+{
+    if (w->feed_end_fd >= 0) {
+        eventfd_write(w->feed_end_fd, 1);
+        if (w->feed_runs)
+            pthread_join(w->feed, NULL);
+        close(w->feed_end_fd);
+    }
+    keyring_close(w->keyring);
+    store_close(w->store);
+}
+
+int worker_run(const struct worker_options *options)
+{
+    struct err err = {0};
+    pid_t pid = getpid();
+    /* Static, as threads of idle connections may outlive this call by a moment. */
+    static struct worker worker;
+    worker = (struct worker){.options = options, .feed_end_fd = -1};
+    enum status status = start(&worker, &err);
+    if (status != ST_OK) {
+        log_text(LOG_LEVEL_ERROR, "worker: cannot start: %s", err.text);
+        stop_storage(&worker);
+        return status_exit_code(status);
+    }
+    if (write(options->ready_fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
+        log_text(LOG_LEVEL_ERROR, "worker: the supervisor does not listen: %s", strerror(errno));
+    int served = smfi_main();
+    if (!drain_finish(&worker.drain))
+        _exit(0);
+    stop_storage(&worker);
+    if (served != MI_SUCCESS)
+        log_text(LOG_LEVEL_ERROR, "worker: libmilter gave up");
+    return served == MI_SUCCESS ? 0 : status_exit_code(ST_BROKEN);
+}
