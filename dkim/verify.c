@@ -42,20 +42,31 @@ static void settle(struct check *check, enum dkim_result result, const char *rea
 
 /* -- before the body ---------------------------------------------------------------------- */
 
+/* The identity without the folding white space that its coding may hold (RFC 6376 2.11), or
+ * the default. */
+static void describe_identity(struct span identity, struct dkim_verdict *verdict)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < identity.len && len < sizeof verdict->identity - 1; i++) {
+        char c = identity.data[i];
+        if (!ascii_wsp(c) && c != '\r' && c != '\n')
+            verdict->identity[len++] = c;
+    }
+    verdict->identity[len] = '\0';
+    if (!len)
+        snprintf(verdict->identity, sizeof verdict->identity, "@%s", verdict->domain);
+}
+
 /* Says in the verdict whose signature it would be. */
 static void describe(struct check *check)
 {
     struct dkim_verdict *verdict = &check->verdict;
-    struct span identity = check->signature.identity;
 
     memcpy(verdict->domain, check->signature.domain, sizeof verdict->domain);
     memcpy(verdict->selector, check->signature.selector, sizeof verdict->selector);
     verdict->algorithm = check->signature.algorithm;
-    if (identity.len && identity.len < sizeof verdict->identity)
-        snprintf(verdict->identity, sizeof verdict->identity, "%.*s", (int)identity.len,
-                 identity.data);
-    else /* RFC 6376 3.5 i=: the default */
-        snprintf(verdict->identity, sizeof verdict->identity, "@%s", verdict->domain);
+    describe_identity(check->signature.identity, verdict);
 }
 
 /* RFC 8601 2.7.1 calls what cannot be read neutral, RFC 8301 3.1 what uses rsa-sha1 failed for
