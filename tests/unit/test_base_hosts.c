@@ -47,6 +47,8 @@ static const struct contain_case {
     {"network, last", "192.0.2.0/24", "192.0.2.255", "", true},
     {"network, past", "192.0.2.0/24", "192.0.3.0", "", false},
     {"network, before", "192.0.2.0/24", "192.0.1.255", "", false},
+    {"neighbours in the last bit, in", "10.0.0.6, !10.0.0.7", "10.0.0.6", "", true},
+    {"neighbours in the last bit, out", "10.0.0.6, !10.0.0.7", "10.0.0.7", "", false},
     {"odd prefix, inside", "192.0.2.128/29", "192.0.2.135", "", true},
     {"odd prefix, outside", "192.0.2.128/29", "192.0.2.136", "", false},
     {"everybody in IPv4", "0.0.0.0/0", "203.0.113.9", "", true},

@@ -222,6 +222,11 @@ static void long_lines_are_cut(void **state)
     assert_true(span_has_suffix_nocase(buf_span(&seen), SPAN_LIT("\"\xe2\x80\xa6\n")));
     buf_reset(&seen);
     event.queue_id = NULL;
+    long_text[8193] = '\0';
+    catch (&seen, &event, long_text);
+    assert_int_equal(seen.len, 8193);
+    assert_true(span_has_suffix_nocase(buf_span(&seen), SPAN_LIT("\"\xe2\x80\xa6\n")));
+    buf_reset(&seen);
     long_text[8192] = '\0';
     catch (&seen, &event, long_text);
     assert_int_equal(seen.len, 8193);
