@@ -254,7 +254,7 @@ static enum status read_descriptor(int fd, struct buf *text)
 
 static enum status read_file(const char *path, struct buf *text, struct err *err)
 {
-    enum status status = ST_OK;
+    enum status status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read_descriptor(fd, text) != ST_OK)
         status = err_set(err, ST_INVALID, "%s: %s", path, strerror(errno));
@@ -306,10 +306,11 @@ enum status settings_load(const char *path, struct buf *problems, struct buf *wa
     if (settings == NULL)
         return err_set(err, ST_TEMP, "no memory for the settings");
     enum status status = set_defaults(settings, err);
-    if (status == ST_OK && path != NULL && (settings->path = strdup(path)) == NULL)
-        status = err_set(err, ST_TEMP, "no memory for the settings");
-    if (status == ST_OK && path != NULL)
-        status = load_file(settings, problems, warnings, err);
+    if (status == ST_OK && path != NULL) {
+        settings->path = strdup(path);
+        status = settings->path == NULL ? err_set(err, ST_TEMP, "no memory for the settings")
+                                        : load_file(settings, problems, warnings, err);
+    }
     if (status == ST_OK)
         *out = settings;
     else
