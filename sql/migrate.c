@@ -117,6 +117,7 @@ enum status migrate_run(const struct migrate_options *options, struct migrate_re
         return st;
     conn->deadline_ms = clock_monotonic_ms() + options->timeout_ms;
     st = conn->driver->schema(conn, &report->before, err);
+    report->after = report->before;
     if (st == ST_OK)
         st = check_before(options, report->before, err);
     for (size_t i = 0; i < MIGRATIONS && st == ST_OK; i++)

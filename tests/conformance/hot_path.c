@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The look-up that every cold message makes, and the change feed that keeps caches honest.
+ */
+#include "tests/conformance/suite.h"
+
+#include <stdio.h>
+
+static void lookup_gives_the_profile_of_each_name(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct vault *vault = suite_vault();
+    struct suite_domain two = suite_add_domain(store, vault, 2);
+    struct suite_domain none = suite_add_domain(store, vault, 0);
+    const char *names[] = {"unknown.example", two.domain, "example", none.domain};
+    struct profile profiles[4] = {0};
+    (void)state;
+    EXPECT(ST_OK, store_lookup(store, names, 4, profiles, &err));
+    assert_false(profiles[0].found);
+    assert_false(profiles[2].found);
+    assert_true(profiles[1].found);
+    assert_string_equal(profiles[1].domain.name, two.domain);
+    assert_string_equal(profiles[1].tenant.name, two.tenant);
+    assert_int_equal(profiles[1].key_count, 2);
+    assert_true(profiles[3].found);
+    assert_string_equal(profiles[3].domain.name, none.domain);
+    assert_int_equal(profiles[3].key_count, 0);
+    int64_t position = 0;
+    EXPECT(ST_OK, store_position(store, &position, &err));
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(profiles[i].position, position);
+        profile_clear(&profiles[i]);
+    }
+    vault_close(vault);
+    store_close(store);
+}
+
+static void lookup_equals_what_get_gives(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct vault *vault = suite_vault();
+    struct suite_domain names = suite_add_domain(store, vault, 1);
+    const char *name = names.domain;
+    struct profile profile = {0};
+    struct key key = {0};
+    (void)state;
+    EXPECT(ST_OK, store_lookup(store, &name, 1, &profile, &err));
+    assert_int_equal(profile.key_count, 1);
+    EXPECT(ST_OK, store_key(store, names.domain, profile.keys[0].selector, &key, &err));
+    for (size_t i = 0; i < kind_key.field_count; i++)
+        assert_true(field_equal(&kind_key.fields[i], &key, &profile.keys[0]));
+    kind_clear(&kind_key, &key);
+    profile_clear(&profile);
+    vault_close(vault);
+    store_close(store);
+}
+
+static void lookup_leaves_out_keys_that_do_not_sign(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain names = suite_add_domain(store, NULL, 0);
+    const char *name = names.domain;
+    (void)state;
+    for (int64_t key_state = KEY_STAGED; key_state <= KEY_DESTROYED; key_state++) {
+        struct key key = {.bits = 2048, .state = key_state};
+        suite_set(&kind_key, &key, "domain", names.domain);
+        suite_set(&kind_key, &key, "selector", suite_name("s"));
+        buf_append_str(&key.public_key, "public");
+        if (key_state <= KEY_ACTIVE)
+            buf_append_str(&key.sealed, "sealed");
+        EXPECT(ST_OK, suite_put(store, &kind_key, &key, "key.new", &err));
+        kind_clear(&kind_key, &key);
+    }
+    struct profile profile = {0};
+    EXPECT(ST_OK, store_lookup(store, &name, 1, &profile, &err));
+    assert_int_equal(profile.key_count, 1);
+    assert_int_equal(profile.keys[0].state, KEY_ACTIVE);
+    profile_clear(&profile);
+    store_close(store);
+}
+
+static void what_may_not_sign_has_no_private_half(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain names = suite_add_domain(store, NULL, 0);
+    struct key key = {.bits = 2048, .state = KEY_RETIRING};
+    (void)state;
+    suite_set(&kind_key, &key, "domain", names.domain);
+    suite_set(&kind_key, &key, "selector", "s");
+    buf_append_str(&key.public_key, "public");
+    buf_append_str(&key.sealed, "sealed");
+    EXPECT(ST_INVALID, suite_put(store, &kind_key, &key, "key.new", &err));
+    kind_clear(&kind_key, &key);
+    store_close(store);
+}
+
+struct feed {
+    struct {
+        char kind[16], name[128];
+    } rows[16];
+    size_t count;
+    int64_t cursor;
+};
+
+static enum status take(void *arg, const void *record, struct err *err)
+{
+    struct feed *feed = arg;
+    const struct change *change = record;
+    (void)err;
+    assert_true(feed->count < 16);
+    assert_true(change->position > feed->cursor);
+    feed->cursor = change->position;
+    snprintf(feed->rows[feed->count].kind, sizeof feed->rows[0].kind, "%s", change->kind);
+    snprintf(feed->rows[feed->count++].name, sizeof feed->rows[0].name, "%s", change->name);
+    return ST_OK;
+}
+
+static void the_change_feed_names_what_changed_in_order(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct vault *vault = suite_vault();
+    struct feed feed = {.count = 0};
+    (void)state;
+    EXPECT(ST_OK, store_position(store, &feed.cursor, &err));
+    struct change_query query = {.cursor = feed.cursor, .limit = 16};
+    EXPECT(ST_OK, store_changes(store, &query, take, &feed, &err));
+    assert_int_equal(feed.count, 0);
+    struct suite_domain names = suite_add_domain(store, vault, 1);
+    EXPECT(ST_OK, store_changes(store, &query, take, &feed, &err));
+    assert_int_equal(feed.count, 3);
+    static const char *const sorts[] = {"tenant", "domain", "domain"};
+    const char *expected[] = {names.tenant, names.domain, names.domain};
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(feed.rows[i].kind, sorts[i]);
+        assert_string_equal(feed.rows[i].name, expected[i]);
+    }
+    int64_t position = 0;
+    EXPECT(ST_OK, store_position(store, &position, &err));
+    assert_int_equal(position, feed.cursor);
+    query.limit = 1;
+    feed = (struct feed){.count = 0};
+    EXPECT(ST_OK, store_changes(store, &query, take, &feed, &err));
+    assert_int_equal(feed.count, 1);
+    assert_string_equal(feed.rows[0].name, names.tenant);
+    vault_close(vault);
+    store_close(store);
+}
+
+int suite_hot_path(void)
+{
+    const struct CMUnitTest hot_path[] = {
+        cmocka_unit_test(lookup_gives_the_profile_of_each_name),
+        cmocka_unit_test(lookup_equals_what_get_gives),
+        cmocka_unit_test(lookup_leaves_out_keys_that_do_not_sign),
+        cmocka_unit_test(what_may_not_sign_has_no_private_half),
+        cmocka_unit_test(the_change_feed_names_what_changed_in_order),
+    };
+    return cmocka_run_group_tests(hot_path, NULL, NULL);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/conformance/suite.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+const char *suite_url;
+const char *suite_newer_command;
+
+void suite_expect(enum status st, enum status want, const struct err *err, const char *what)
+{
+    if (st != want)
+        fail_msg("%s: %s instead of %s (%s)", what, status_name(st), status_name(want), err->text);
+}
+
+struct store *suite_open(size_t connections, int64_t timeout_ms)
+{
+    const struct store_options options = {.url = suite_url,
+                                          .timeout_ms = timeout_ms,
+                                          .connections = connections,
+                                          .actor = "conformance"};
+    struct store *store = NULL;
+    EXPECT(ST_OK, store_open(&options, &store, &err));
+    return store;
+}
+
+const char *suite_name(const char *format)
+{
+    static char names[64][128];
+    static unsigned counter;
+    char *name = names[++counter % 64];
+    snprintf(name, sizeof names[0], "%s%u%s", format, counter, *format == 'd' ? ".example" : "");
+    return name;
+}
+
+void suite_set(const struct kind *kind, void *record, const char *field, const char *value)
+{
+    EXPECT(ST_OK, field_set_text(kind_field(kind, span_str(field)), record, span_str(value), &err));
+}
+
+enum status suite_put(struct store *store, const struct kind *kind, void *record,
+                      const char *action, struct err *err)
+{
+    struct store_tx *tx = NULL;
+    enum status st = store_begin(store, &tx, err);
+    if (st != ST_OK)
+        return st;
+    st = store_tx_put(tx, kind, record, action, err);
+    if (st == ST_OK)
+        return store_commit(tx, err);
+    store_rollback(tx);
+    return st;
+}
+
+struct vault *suite_vault(void)
+{
+    char folder[] = "/tmp/inkan-conformance-XXXXXX", path[64];
+    struct vault *vault = NULL;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/keyring", folder);
+    EXPECT(ST_OK, vault_create(path, &err));
+    EXPECT(ST_OK, vault_open(path, &vault, &err));
+    unlink(path);
+    rmdir(folder);
+    return vault;
+}
+
+static void add_key(struct store *store, const struct vault *vault,
+                    const struct suite_domain *names, enum dkim_algorithm algorithm)
+{
+    struct key key = {.algorithm = algorithm, .state = KEY_ACTIVE};
+    struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    struct dkim_key *parsed = NULL;
+    suite_set(&kind_key, &key, "domain", names->domain);
+    suite_set(&kind_key, &key, "selector", suite_name("s"));
+    EXPECT(ST_OK, dkim_key_generate(algorithm, 1024, &secret, &err));
+    EXPECT(ST_OK, dkim_key_parse(algorithm, buf_span(&secret), &parsed, &err));
+    EXPECT(ST_OK, dkim_key_public(parsed, &key.public_key, &err));
+    key.bits = dkim_key_bits(parsed);
+    EXPECT(ST_OK, vault_seal_key(vault, names->tenant, buf_span(&secret), &key, &err));
+    EXPECT(ST_OK, suite_put(store, &kind_key, &key, "key.new", &err));
+    dkim_key_free(parsed);
+    buf_clear(&secret);
+    kind_clear(&kind_key, &key);
+}
+
+struct suite_domain suite_add_domain(struct store *store, const struct vault *vault, int keys)
+{
+    struct suite_domain names;
+    struct tenant tenant = {0};
+    struct domain domain = {.expiry = -1};
+    snprintf(names.tenant, sizeof names.tenant, "%s", suite_name("t"));
+    snprintf(names.domain, sizeof names.domain, "%s", suite_name("d"));
+    suite_set(&kind_tenant, &tenant, "name", names.tenant);
+    suite_set(&kind_domain, &domain, "name", names.domain);
+    suite_set(&kind_domain, &domain, "tenant", names.tenant);
+    EXPECT(ST_OK, suite_put(store, &kind_tenant, &tenant, "tenant.add", &err));
+    EXPECT(ST_OK, suite_put(store, &kind_domain, &domain, "domain.add", &err));
+    for (int i = 0; i < keys; i++)
+        add_key(store, vault, &names, i == 0 ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256);
+    kind_clear(&kind_tenant, &tenant);
+    kind_clear(&kind_domain, &domain);
+    return names;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--newer") == 0)) {
+        fprintf(stderr, "usage: conformance URL [--newer COMMAND]\n");
+        return 2;
+    }
+    suite_url = argv[1];
+    suite_newer_command = argc == 4 ? argv[3] : NULL;
+    int failed = suite_records() + suite_transactions() + suite_hot_path() + suite_keyring() +
+                 suite_schema();
+    return failed == 0 ? 0 : 1;
+}

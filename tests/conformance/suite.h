@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every driver must do, as tests that only know a URL: `conformance URL [--newer COMMAND]`.
+ * The store at URL is there and empty (schema applied). `--newer` is a shell command that
+ * raises the schema version in the store by one; it runs last.
+ */
+#ifndef INKAN_TESTS_CONFORMANCE_SUITE_H
+#define INKAN_TESTS_CONFORMANCE_SUITE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* wants the four before it */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "storage/keyring.h"
+
+enum { SUITE_TIMEOUT_MS = 2000 };
+
+extern const char *suite_url;
+extern const char *suite_newer_command;
+
+/* Fails the test with the error's text if `st` is not `want`. */
+void suite_expect(enum status st, enum status want, const struct err *err, const char *what);
+#define EXPECT(want, call)                                                                         \
+    do {                                                                                           \
+        struct err err = {0};                                                                      \
+        suite_expect((call), (want), &err, #call);                                                 \
+    } while (0)
+
+struct store *suite_open(size_t connections, int64_t timeout_ms);
+/* A name nobody used before in this run, from a counter: "t17", "d18.example". */
+const char *suite_name(const char *format);
+void suite_set(const struct kind *kind, void *record, const char *field, const char *value);
+
+/* One record in a transaction of its own. */
+enum status suite_put(struct store *store, const struct kind *kind, void *record,
+                      const char *action, struct err *err);
+/* A tenant and a domain of it with `keys` active keys, the first RSA, the second Ed25519. */
+struct suite_domain {
+    char tenant[64], domain[128];
+};
+struct suite_domain suite_add_domain(struct store *store, const struct vault *vault, int keys);
+struct vault *suite_vault(void);
+
+/* The groups. */
+int suite_records(void);
+int suite_transactions(void);
+int suite_hot_path(void);
+int suite_keyring(void);
+int suite_schema(void);
+
+#endif
