@@ -76,6 +76,17 @@ static bool der_rsa_parts(struct span der, struct span parts[RSA_PARTS])
     return der.len == 0;
 }
 
+/* The size of a number that is not negative. */
+static int der_bits(struct span number)
+{
+    while (number.len && !number.data[0])
+        number = span_from(number, 1);
+    int bits = (int)number.len * 8;
+    for (unsigned top = number.len ? (unsigned char)number.data[0] : 0x80; !(top & 0x80); top <<= 1)
+        bits--;
+    return bits;
+}
+
 /* In secure numbers, so that OpenSSL wipes what it copies of them. */
 static bool push_parts(OSSL_PARAM_BLD *build, const struct span parts[RSA_PARTS],
                        BIGNUM *numbers[RSA_PARTS])
@@ -125,13 +136,15 @@ static enum status parse_rsa(struct dkim_key *key, struct span octets, struct er
 
     if (!der_rsa_parts(octets, parts))
         return err_set(err, ST_INVALID, "not an RSAPrivateKey (PKCS#1)");
-    key->pkey = rsa_from_parts(parts);
-    if (!key->pkey)
-        return err_set(err, ST_INVALID, "OpenSSL does not take the numbers of the RSA key");
-    key->bits = EVP_PKEY_get_bits(key->pkey);
+    key->bits = der_bits(parts[0]);
     enum status status = rsa_size_check(key->bits, err);
     if (status != ST_OK)
         return status;
+    if (octets.len > DKIM_PRIVATE_MAX)
+        return err_set(err, ST_INVALID, "a private key of more than %d octets", DKIM_PRIVATE_MAX);
+    key->pkey = rsa_from_parts(parts);
+    if (!key->pkey)
+        return err_set(err, ST_INVALID, "OpenSSL does not take the numbers of the RSA key");
     key->ready = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
     if (!key->ready || EVP_PKEY_sign_init(key->ready) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(key->ready, RSA_PKCS1_PADDING) != 1 ||
@@ -154,8 +167,6 @@ enum status dkim_key_parse(enum dkim_algorithm algorithm, struct span private_oc
                            struct dkim_key **out, struct err *err)
 {
     *out = NULL;
-    if (private_octets.len > DKIM_PRIVATE_MAX)
-        return err_set(err, ST_INVALID, "a private key of more than %d octets", DKIM_PRIVATE_MAX);
     struct dkim_key *key = calloc(1, sizeof *key);
     if (!key)
         return err_set(err, ST_TEMP, "no memory for a key");

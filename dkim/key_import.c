@@ -53,7 +53,8 @@ static enum status refuse_label(const char *label, struct err *err)
     return err_set(err, ST_INVALID, "a PEM block of another kind, not a private key");
 }
 
-/* Reads the only block there is. PEM_read_bio asks nobody for a passphrase. */
+/* Reads the only block there is, of one of the two kinds that hold a private key in the open.
+ * PEM_read_bio asks nobody for a passphrase. */
 static enum status read_block(struct span pem, struct block *out, struct err *err)
 {
     struct block next = {NULL, NULL, NULL, 0};
@@ -64,9 +65,10 @@ static enum status read_block(struct span pem, struct block *out, struct err *er
         return err_set(err, ST_TEMP, "no memory to read a key");
     if (PEM_read_bio(bio, &out->label, &out->header, &out->octets, &out->len) != 1)
         status = err_set(err, ST_INVALID, "no PEM block");
-    /* The parameters of an EC key precede the key; that this is one is all we need to know. */
-    else if (strcmp(out->label, PEM_STRING_ECPARAMETERS) != 0 &&
-             PEM_read_bio(bio, &next.label, &next.header, &next.octets, &next.len) == 1)
+    else if (strcmp(out->label, PEM_STRING_PKCS8INF) != 0 &&
+             strcmp(out->label, PEM_STRING_RSA) != 0)
+        status = refuse_label(out->label, err);
+    else if (PEM_read_bio(bio, &next.label, &next.header, &next.octets, &next.len) == 1)
         status = err_set(err, ST_INVALID, "more than one PEM block; which one is meant?");
     block_clear(&next);
     BIO_free(bio);
@@ -124,8 +126,6 @@ static enum status unpack_block(const struct block *block, enum dkim_algorithm *
         return err_set(err, ST_INVALID, "an encrypted key; decrypt it first (openssl pkey)");
     if (strcmp(block->label, PEM_STRING_PKCS8INF) == 0)
         return unpack_pkcs8(block, algorithm_out, out, err);
-    if (strcmp(block->label, PEM_STRING_RSA) != 0)
-        return refuse_label(block->label, err);
     *algorithm_out = DKIM_RSA_SHA256;
     buf_append(out, block->octets, (size_t)block->len);
     return ST_OK;
@@ -135,7 +135,7 @@ enum status dkim_key_import(struct span pem, enum dkim_algorithm *algorithm_out,
                             struct buf *private_out, struct err *err)
 {
     struct block block = {NULL, NULL, NULL, 0};
-    struct buf octets = BUF_SECRET(DKIM_PRIVATE_MAX);
+    struct buf octets = BUF_SECRET(PEM_FILE_MAX);
     struct dkim_key *key = NULL;
     enum status status;
 

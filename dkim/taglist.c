@@ -74,7 +74,7 @@ enum status dkim_taglist_parse(struct span text, struct dkim_taglist *out, struc
     out->count = 0;
     for (size_t number = 1; span_next(&rest, ';', &piece); number++) {
         /* The last semicolon may be followed by white space only. */
-        if (!rest.data && number > 1 && !span_trim(piece).len && !span_find(piece, '\0'))
+        if (!rest.data && number > 1 && !span_trim(piece).len && is_tag_value(piece))
             return ST_OK;
         enum status status = add_tag(out, piece, err);
         if (status != ST_OK)
