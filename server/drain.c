@@ -15,9 +15,6 @@
 
 enum { LOOK_EVERY_MS = 100, NUDGE_EVERY_MS = 20 };
 
-/* What the worker waits for before it goes. */
-enum goal { GOAL_NO_CONNECTION, GOAL_NO_TRANSACTION };
-
 static void on_nudge(int signal)
 {
     (void)signal;
@@ -53,27 +50,41 @@ static void stop_accepting(const struct drain *drain)
     nudge(drain);
 }
 
-/* The last answer is written only after its call-back has returned, so a transaction counts as
- * done when a whole look has passed without another one ending. */
-static bool reached(const struct session_service *service, enum goal goal, unsigned *seen)
+/* The last answer is written only after its call-back has returned, so a worker counts as quiet
+ * when a whole look has passed in which no message was in work and none ended. */
+static bool quiet(const struct session_service *service, unsigned *seen)
 {
     unsigned now = atomic_load(&service->transactions_ended);
-    bool quiet = now == *seen && atomic_load(&service->transactions) <= 0;
+    bool same = now == *seen;
     *seen = now;
-    return quiet && (goal == GOAL_NO_TRANSACTION || atomic_load(&service->connections) == 0);
+    return same && session_open_transactions(service) == 0;
 }
 
-/* Waits for the goal, the deadline, or (with a goal of no connection) the word to stop. */
-static void wait_for(const struct drain *drain, enum goal goal)
+/* Serves the connections there are until they are gone, or none has had a message in work for
+ * the time of [server] drain. The word to stop ends it as well. */
+static void retire(const struct drain *drain)
+{
+    const struct session_service *service = drain->service;
+    int64_t limit_ms = clock_monotonic_ms() + DRAIN_RETIRED_LIMIT_MS;
+    int64_t patience_ms = clock_monotonic_ms() + drain->drain_ms;
+    unsigned seen = atomic_load(&service->transactions_ended);
+    while (!ended(drain->stop_fd, LOOK_EVERY_MS) && clock_left_ms(limit_ms) > 0 &&
+           clock_left_ms(patience_ms) > 0 && atomic_load(&service->connections) > 0)
+        if (!quiet(service, &seen))
+            patience_ms = clock_monotonic_ms() + drain->drain_ms;
+}
+
+/* Lets no more messages begin and gives those in work the time of [server] drain. */
+static void finish_messages(const struct drain *drain)
 {
     int64_t deadline_ms = clock_monotonic_ms() + drain->drain_ms;
     unsigned seen = atomic_load(&drain->service->transactions_ended);
-    do {
-        if (goal == GOAL_NO_CONNECTION && ended(drain->stop_fd, LOOK_EVERY_MS))
-            goal = GOAL_NO_TRANSACTION;
-        else if (goal == GOAL_NO_TRANSACTION)
-            poll(NULL, 0, LOOK_EVERY_MS);
-    } while (!reached(drain->service, goal, &seen) && clock_left_ms(deadline_ms) > 0);
+    session_close(drain->service);
+    while (atomic_load(&drain->service->connections) > 0 && clock_left_ms(deadline_ms) > 0) {
+        poll(NULL, 0, LOOK_EVERY_MS);
+        if (quiet(drain->service, &seen))
+            break;
+    }
 }
 
 /* libmilter's own signal thread takes the SIGTERM. It first notes that the end has come and
@@ -96,13 +107,14 @@ static void *drain_thread(void *arg)
     };
     while (poll(words, 3, -1) < 0)
         continue;
-    if (words[2].revents != 0) {
-        wait_for(drain, GOAL_NO_TRANSACTION);
-        return NULL;
+    bool left = words[2].revents != 0;
+    if (!left) {
+        stop_accepting(drain);
+        retire(drain);
     }
-    stop_accepting(drain);
-    wait_for(drain, words[0].revents != 0 ? GOAL_NO_TRANSACTION : GOAL_NO_CONNECTION);
-    leave_libmilter(drain);
+    finish_messages(drain);
+    if (!left)
+        leave_libmilter(drain);
     return NULL;
 }
 
@@ -126,12 +138,10 @@ bool drain_finish(struct drain *drain)
     eventfd_write(drain->left_fd, 1);
     pthread_join(drain->thread, NULL);
     close(drain->left_fd);
-    int open = atomic_load(&drain->service->transactions);
-    if (session_close(drain->service))
-        return true;
-    log_text(LOG_LEVEL_WARNING,
-             "the time to drain is up with %d messages in work: the MTA will "
-             "try them again",
-             open);
-    return false;
+    int cut = session_open_transactions(drain->service);
+    if (cut > 0)
+        log_text(LOG_LEVEL_WARNING,
+                 "the time to drain is up with %d messages in work: the MTA will try them again",
+                 cut);
+    return atomic_load(&drain->service->connections) == 0;
 }

@@ -11,6 +11,9 @@
 
 #include "server/session.h"
 
+/* How long a retired worker goes on for MTAs that never pause. */
+enum { DRAIN_RETIRED_LIMIT_MS = 600000 };
+
 struct drain {
     struct session_service *service;
     int64_t drain_ms;
@@ -25,8 +28,8 @@ struct drain {
  * must be the one that goes into smfi_main. */
 enum status drain_start(struct drain *drain, struct err *err) MUST_CHECK;
 /* To be called when smfi_main has returned, for whatever reason: waits until no message is in
- * work any more. True: none will ever begin again, so everything may be freed. False: the time
- * is up and messages are still in work: the process must end without freeing anything. */
+ * work any more, or the time is up. False when connections are left: their threads still use
+ * everything, so the process must end (_exit) without freeing anything. */
 bool drain_finish(struct drain *drain);
 
 #endif

@@ -22,6 +22,9 @@ enum {
 /* After Postfix's and Sendmail's own Received field, before everything the client sent. */
 enum { INSERT_AT = 1 };
 
+/* In session_service.transactions: no message may begin. */
+enum { GATE_CLOSED = 1 << 30 };
+
 #define SOFTWARE "inkan " INKAN_VERSION
 
 struct session {
@@ -85,11 +88,13 @@ static sfsistat go_on(const struct session *session, unsigned long unanswered)
     return quiet ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
+/* The gate and the count are one number, so that no message slips in between a look at the one
+ * and a look at the other. */
 static bool transaction_begin(void)
 {
     int open = atomic_load(&service->transactions);
     do {
-        if (open == SESSION_CLOSED)
+        if ((open & GATE_CLOSED) != 0)
             return false;
     } while (!atomic_compare_exchange_weak(&service->transactions, &open, open + 1));
     return true;
@@ -351,9 +356,12 @@ void session_serve(struct session_service *shared)
     service = shared;
 }
 
-bool session_close(struct session_service *shared)
+int session_open_transactions(const struct session_service *shared)
 {
-    int none = 0;
-    return atomic_compare_exchange_strong(&shared->transactions, &none, SESSION_CLOSED) ||
-           none == SESSION_CLOSED;
+    return atomic_load(&shared->transactions) & ~GATE_CLOSED;
+}
+
+void session_close(struct session_service *shared)
+{
+    atomic_fetch_or(&shared->transactions, GATE_CLOSED);
 }

@@ -17,19 +17,17 @@ struct session_service {
     struct message_services message;
     bool tcp; /* the listening socket is inet or inet6 */
     _Atomic int connections;
-    /* Messages between MAIL and the answer to their end; SESSION_CLOSED: none may begin. */
-    _Atomic int transactions;
+    _Atomic int transactions; /* see session_open_transactions */
     _Atomic unsigned transactions_ended;
 };
-
-enum { SESSION_CLOSED = -1 };
 
 /* Makes the call-backs known to libmilter. ST_BROKEN when it is of another version. */
 enum status session_register(struct err *err) MUST_CHECK;
 /* From now on the call-backs use this; borrowed until the process ends or session_close. */
 void session_serve(struct session_service *service);
-/* If no transaction is open, lets none begin ever after, so that keys and store can be freed,
- * and returns true. */
-bool session_close(struct session_service *service);
+/* Messages in work: between MAIL and the answer to their end. */
+int session_open_transactions(const struct session_service *service);
+/* From now on messages that begin are answered with "try again"; those in work go on. */
+void session_close(struct session_service *service);
 
 #endif

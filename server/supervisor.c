@@ -21,12 +21,12 @@
  * A retired worker leaves the listening socket at once, but a session that an MTA holds open
  * cannot be handed to another process: closing it between two messages would make Postfix defer
  * the rest of that SMTP session. So it goes on serving, new messages too, until its MTAs have
- * hung up. After [server] drain it goes all the same, as soon as no message is in work.
+ * hung up or none has sent a message for the time of [server] drain (at most ten minutes).
  *
- * A stopped worker has nobody who follows it, and waits only for the messages in work, not for
- * idle sessions. When [server] drain is over it ends with messages in work: they are answered
- * by a closed connection, and the MTA tries them again. The supervisor kills what is still
- * there two seconds later; a second SIGTERM kills at once.
+ * A stopped worker has nobody who follows it. It finishes the messages in work, answers those
+ * that begin with "try again", and ends when none is left or [server] drain is over: what is in
+ * work then is answered by a closed connection, and the MTA tries it again, too. The supervisor
+ * kills what is still there two seconds later; a second SIGTERM kills at once.
  *
  * libmilter removes a unix socket when its listener ends. Workers cannot: they know it only by
  * a name that no longer leads anywhere (listener.c). The supervisor removes it when it stops.
@@ -46,6 +46,7 @@
 #include "base/log.h"
 #include "server/channels.h"
 #include "server/children.h"
+#include "server/drain.h"
 #include "server/generation.h"
 #include "server/pidfile.h"
 #include "server/session.h"
@@ -157,7 +158,8 @@ static void promote_candidate(struct supervisor *s)
     log_text(LOG_LEVEL_INFO, "reloaded: %zu new workers serve, %zu old ones finish",
              s->current->workers, children_running(&s->children, old->number));
     children_dismiss(&s->children, old->number,
-                     clock_monotonic_ms() + old->settings->server.drain_ms + KILL_GRACE_MS);
+                     clock_monotonic_ms() + DRAIN_RETIRED_LIMIT_MS +
+                         old->settings->server.drain_ms + KILL_GRACE_MS);
     generation_free(old);
 }
 

@@ -152,9 +152,7 @@ int worker_run(const struct worker_options *options)
 {
     struct err err = {0};
     pid_t pid = getpid();
-    /* Static, as threads of idle connections may outlive this call by a moment. */
-    static struct worker worker;
-    worker = (struct worker){.options = options, .feed_end_fd = -1};
+    struct worker worker = {.options = options, .feed_end_fd = -1};
     enum status status = start(&worker, &err);
     if (status != ST_OK) {
         log_text(LOG_LEVEL_ERROR, "worker: cannot start: %s", err.text);
@@ -163,11 +161,11 @@ int worker_run(const struct worker_options *options)
     }
     if (write(options->ready_fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
         log_text(LOG_LEVEL_ERROR, "worker: the supervisor does not listen: %s", strerror(errno));
-    int served = smfi_main();
-    if (!drain_finish(&worker.drain))
-        _exit(0);
-    stop_storage(&worker);
-    if (served != MI_SUCCESS)
+    int code = smfi_main() == MI_SUCCESS ? 0 : status_exit_code(ST_BROKEN);
+    if (code != 0)
         log_text(LOG_LEVEL_ERROR, "worker: libmilter gave up");
-    return served == MI_SUCCESS ? 0 : status_exit_code(ST_BROKEN);
+    if (!drain_finish(&worker.drain))
+        _exit(code);
+    stop_storage(&worker);
+    return code;
 }
