@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/command.h"
+#include "admin/keys.h"
+#include "admin/rows.h"
+
+struct listing {
+    struct output *output;
+    struct records_writer writer;
+    struct buf text;
+};
+
+static enum status add_record(struct listing *listing, const struct key *key, struct err *err)
+{
+    struct record record = {.value = BUF_INIT(0)};
+    enum status status = keys_record(key, &record, err);
+    if (status == ST_OK)
+        records_add(&listing->writer, &record);
+    records_clear(&record);
+    return status;
+}
+
+static enum status pass_on(struct listing *listing, struct err *err)
+{
+    enum status status = buf_check(&listing->text, "records", err);
+    if (status == ST_OK)
+        output_raw(listing->output, buf_span(&listing->text));
+    buf_reset(&listing->text);
+    return status;
+}
+
+static enum status write_page(void *arg, struct rows *page, struct err *err)
+{
+    struct listing *listing = arg;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++) {
+        const struct key *key = rows_at(page, i);
+        if (lifecycle_has_record((enum key_state)key->state))
+            status = add_record(listing, key, err);
+    }
+    return status == ST_OK ? pass_on(listing, err) : status;
+}
+
+static enum status write_all(struct admin *admin, const struct query *query,
+                             enum records_format format, struct err *err)
+{
+    struct store *store;
+    struct listing listing = {.output = &admin->output};
+    records_begin(&listing.writer, format, &listing.text);
+    enum status status = admin_store(admin, &store, err);
+    if (status == ST_OK)
+        status = rows_walk(store, query, write_page, &listing, err);
+    if (status == ST_OK) {
+        records_end(&listing.writer);
+        status = pass_on(&listing, err);
+    }
+    buf_clear(&listing.text);
+    return status;
+}
+
+/* The domain to list, or "" for all of them. */
+static enum status which_domain(struct admin *admin, const struct args *args,
+                                char name[DKIM_DOMAIN_SIZE], struct err *err)
+{
+    struct store *store;
+    struct domain domain = {.name = NULL};
+    name[0] = '\0';
+    if (args_has(args, "--all") == (args->word_count > 0))
+        return err_set(err, ST_INVALID, "give either a domain or --all");
+    if (args->word_count == 0)
+        return ST_OK;
+    enum status status = admin_domain_name(args->words[0], name, err);
+    if (status == ST_OK)
+        status = admin_store(admin, &store, err);
+    if (status == ST_OK)
+        status = admin_named(store_domain(store, name, &domain, err), err);
+    kind_clear(&kind_domain, &domain);
+    return status;
+}
+
+static enum status records(struct admin *admin, const struct args *args, struct err *err)
+{
+    char name[DKIM_DOMAIN_SIZE];
+    struct query query = {.kind = &kind_key};
+    enum records_format format = admin->output.json ? RECORDS_JSON : RECORDS_ZONE;
+    const char *given = args_option(args, "--format");
+    enum status status = ST_OK;
+    if (given != NULL && records_format_parse(span_str(given), &format, err) != ST_OK)
+        return err_context(err, "--format");
+    if (admin->output.json && format != RECORDS_JSON)
+        return err_set(err, ST_INVALID, "--json and --format %s exclude each other", given);
+    status = which_domain(admin, args, name, err);
+    if (status != ST_OK)
+        return status;
+    if (name[0] != '\0')
+        rows_where_text(&query, "domain", name);
+    return write_all(admin, &query, format, err);
+}
+
+static const struct command commands[] = {
+    {"records", "[DOMAIN] [--all] [--format zone|oneline|json]",
+     "prints the TXT records that DNS must show, of one domain or of all", records},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct noun dns_noun = {"dns", "the records to publish", commands};

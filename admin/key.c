@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "admin/command.h"
+#include "admin/keys.h"
+#include "admin/record.h"
+#include "admin/rows.h"
+
+enum { PEM_MAX = 65536 };
+
+/* -- new and import ------------------------------------------------------------------------- */
+
+/* What adding keys to a domain of the store needs. */
+struct home {
+    struct store *store;
+    struct domain domain;
+    struct keys_place place;
+};
+
+static enum status find_domain(struct admin *admin, const char *word, struct home *home,
+                               struct err *err)
+{
+    char name[DKIM_DOMAIN_SIZE];
+    enum status status = admin_domain_name(word, name, err);
+    if (status == ST_OK)
+        status = admin_store(admin, &home->store, err);
+    if (status == ST_OK)
+        status = store_domain(home->store, name, &home->domain, err);
+    return status;
+}
+
+static enum status find_home(struct admin *admin, const struct args *args, struct home *home,
+                             struct err *err)
+{
+    const struct settings *settings;
+    enum status status = admin_named(find_domain(admin, args->words[0], home, err), err);
+    if (status == ST_OK)
+        status = admin_settings(admin, &settings, err);
+    if (status == ST_OK)
+        status = admin_vault(admin, &home->place.vault, err);
+    if (status != ST_OK)
+        return status;
+    home->place.domain = home->domain.name;
+    home->place.tenant = home->domain.tenant;
+    home->place.selector = args_option(args, "--selector");
+    home->place.template = settings->lifecycle.selector;
+    home->place.activate = args_has(args, "--activate");
+    return ST_OK;
+}
+
+/* Refused before a key is made, because that takes long; the store refuses again. */
+static enum status check_selector(const struct home *home, struct err *err)
+{
+    char selector[DKIM_DOMAIN_SIZE];
+    struct key key = {.domain = NULL};
+    if (home->place.selector == NULL)
+        return ST_OK;
+    enum status status = dkim_selector_normalize(span_str(home->place.selector), selector, err);
+    if (status != ST_OK)
+        return err_context(err, "selector %.64s", home->place.selector);
+    status = store_key(home->store, home->domain.name, selector, &key, err);
+    if (status == ST_OK)
+        status =
+            err_set(err, ST_CONFLICT, "key %s %s: exists already, and selectors are not reused",
+                    home->domain.name, selector);
+    else if (status == ST_NOT_FOUND)
+        status = ST_OK;
+    kind_clear(&kind_key, &key);
+    return status;
+}
+
+static enum status add_draft(struct admin *admin, const struct home *home, struct keys_draft *draft,
+                             struct err *err)
+{
+    struct store_tx *tx = NULL;
+    enum status status = store_begin(home->store, &tx, err);
+    if (status == ST_OK)
+        status = keys_add(tx, &home->place, draft, err);
+    return admin_end(admin, tx, status, err);
+}
+
+static enum status answer(struct admin *admin, const struct key *key, struct err *err)
+{
+    return admin->output.json ? keys_show(&admin->output, key, err) : keys_tell(admin, key, err);
+}
+
+/* One key, so that its selector can be given: without --algorithm the first of the settings. */
+static enum status generate(struct admin *admin, const struct args *args, struct keys_draft *out,
+                            struct err *err)
+{
+    struct keys_plan plan;
+    enum status status = keys_plan_of(admin, args, &plan, err);
+    if (status == ST_OK && args_has(args, "--algorithm") && plan.count > 1)
+        return err_set(err, ST_INVALID, "--algorithm: one key has one algorithm");
+    return status == ST_OK ? keys_generate(&plan.specs[0], out, err) : status;
+}
+
+static enum status new_key(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct home home = {.store = NULL};
+    struct keys_draft draft = {.secret = BUF_SECRET(0)};
+    enum status status = find_home(admin, args, &home, err);
+    if (status == ST_OK)
+        status = check_selector(&home, err);
+    if (status == ST_OK)
+        status = generate(admin, args, &draft, err);
+    if (status == ST_OK)
+        status = add_draft(admin, &home, &draft, err);
+    if (status == ST_OK)
+        status = answer(admin, &draft.key, err);
+    keys_draft_clear(&draft);
+    kind_clear(&kind_domain, &home.domain);
+    return status;
+}
+
+static void warn_if_open(const char *path)
+{
+    struct stat info;
+    if (strcmp(path, "-") != 0 && stat(path, &info) == 0 && (info.st_mode & 077) != 0)
+        admin_warn("warning: %.200s can be read by other users", path);
+}
+
+static enum status read_draft(const char *path, struct keys_draft *out, struct err *err)
+{
+    struct buf pem = BUF_SECRET(PEM_MAX);
+    enum status status = admin_read(path, &pem, err);
+    if (status == ST_OK) {
+        status = keys_import(buf_span(&pem), out, err);
+        if (status != ST_OK)
+            status = err_context(err, "%.100s", path);
+    }
+    buf_clear(&pem);
+    return status;
+}
+
+static enum status import_key(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct home home = {.store = NULL};
+    struct keys_draft draft = {.secret = BUF_SECRET(0)};
+    enum status status = find_home(admin, args, &home, err);
+    if (status == ST_OK)
+        status = check_selector(&home, err);
+    if (status == ST_OK)
+        status = read_draft(args->words[1], &draft, err);
+    if (status == ST_OK)
+        status = add_draft(admin, &home, &draft, err);
+    if (status == ST_OK) {
+        warn_if_open(args->words[1]);
+        status = answer(admin, &draft.key, err);
+    }
+    keys_draft_clear(&draft);
+    kind_clear(&kind_domain, &home.domain);
+    return status;
+}
+
+/* -- questions ------------------------------------------------------------------------------ */
+
+static enum status list(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    struct home home = {.store = NULL};
+    enum status status = ST_OK;
+    if (args->word_count > 0) {
+        status = find_domain(admin, args->words[0], &home, err);
+        rows_where_text(&query, "domain", home.domain.name);
+    }
+    if (status == ST_OK)
+        status = record_list(admin, &query, err);
+    kind_clear(&kind_domain, &home.domain);
+    return status;
+}
+
+/* The key DOMAIN SELECTOR of the command line. */
+static enum status find_key(struct admin *admin, const struct args *args, struct key *out,
+                            struct err *err)
+{
+    struct store *store;
+    char domain[DKIM_DOMAIN_SIZE], selector[DKIM_DOMAIN_SIZE];
+    enum status status = admin_domain_name(args->words[0], domain, err);
+    if (status != ST_OK)
+        return status;
+    status = dkim_selector_normalize(span_str(args->words[1]), selector, err);
+    if (status != ST_OK)
+        return err_context(err, "selector %.64s", args->words[1]);
+    status = admin_store(admin, &store, err);
+    return status == ST_OK ? store_key(store, domain, selector, out, err) : status;
+}
+
+static enum status show(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct key key = {.domain = NULL};
+    enum status status = find_key(admin, args, &key, err);
+    if (status == ST_OK)
+        status = keys_show(&admin->output, &key, err);
+    kind_clear(&kind_key, &key);
+    return status;
+}
+
+/* -- steps ---------------------------------------------------------------------------------- */
+
+typedef enum status key_step(struct store_tx *tx, struct key *key, struct err *err);
+
+static enum status step(struct admin *admin, struct key *key, key_step *make, struct err *err)
+{
+    struct store *store;
+    struct store_tx *tx = NULL;
+    enum status status = admin_store(admin, &store, err);
+    if (status == ST_OK)
+        status = store_begin(store, &tx, err);
+    if (status == ST_OK)
+        status = make(tx, key, err);
+    return admin_end(admin, tx, status, err);
+}
+
+static enum status activate(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct key key = {.domain = NULL};
+    enum status status = admin_named(find_key(admin, args, &key, err), err);
+    if (status == ST_OK)
+        status = step(admin, &key, keys_activate, err);
+    if (status == ST_OK && admin->output.json)
+        status = keys_show(&admin->output, &key, err);
+    else if (status == ST_OK)
+        keys_tell_active(admin, &key);
+    kind_clear(&kind_key, &key);
+    return status;
+}
+
+static enum status retire(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct key key = {.domain = NULL};
+    enum status status = admin_named(find_key(admin, args, &key, err), err);
+    if (status == ST_OK)
+        status = admin_agreed(admin,
+                              "this destroys the private key, and nothing signs in its place", err);
+    if (status == ST_OK)
+        status = step(admin, &key, keys_retire, err);
+    if (status == ST_OK)
+        record_changed(admin, &kind_key, &key, "retire");
+    kind_clear(&kind_key, &key);
+    return status;
+}
+
+static const struct command commands[] = {
+    {"new", "DOMAIN [--algorithm A] [--selector S] [--bits N] [--activate]",
+     "makes a key, staged until it is activated", new_key},
+    {"import", "DOMAIN --selector S FILE [--activate]",
+     "takes a private key from a PEM file (-: standard input)", import_key},
+    {"list", "[DOMAIN]", "shows the keys of one domain or of all", list},
+    {"show", "DOMAIN SELECTOR", "shows one, with the record to publish", show},
+    {"activate", "DOMAIN SELECTOR", "lets it sign, and its predecessor retire", activate},
+    {"retire", "DOMAIN SELECTOR", "stops signing with it; its record stays in DNS", retire},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct noun key_noun = {"key", "the keys of the domains", commands};

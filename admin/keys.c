@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/keys.h"
+
+#include <string.h>
+
+#include "admin/rows.h"
+#include "base/clock.h"
+
+enum { BITS_DEFAULT = 2048, NUMBERS_MAX = 1000 };
+
+/* -- plans ---------------------------------------------------------------------------------- */
+
+/* One of "rsa-sha256", "rsa-sha256:2048", "ed25519-sha256". */
+static enum status parse_spec(struct span text, struct keys_spec *out, struct err *err)
+{
+    uint64_t bits = BITS_DEFAULT;
+    size_t colon = span_find(text, ':');
+    enum status status = dkim_algorithm_parse(span_head(text, colon), &out->algorithm, err);
+    if (status != ST_OK)
+        return status;
+    bool given = colon < text.len;
+    bool number = !given || span_number(span_from(text, colon + 1), DKIM_RSA_BITS_MAX, &bits);
+    bool rsa = out->algorithm == DKIM_RSA_SHA256;
+    if (!number || bits < DKIM_RSA_BITS_MIN || (given && !rsa))
+        return err_set(err, ST_INVALID, "%.*s: RSA keys have from %d to %d bits",
+                       (int)span_head(text, 64).len, text.data, DKIM_RSA_BITS_MIN,
+                       DKIM_RSA_BITS_MAX);
+    out->bits = (int)bits;
+    return ST_OK;
+}
+
+static struct keys_spec *find_spec(struct keys_plan *plan, enum dkim_algorithm algorithm)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->specs[i].algorithm == algorithm)
+            return &plan->specs[i];
+    return NULL;
+}
+
+static enum status parse_plan(struct span text, struct keys_plan *out, struct err *err)
+{
+    struct span part;
+    *out = (struct keys_plan){.count = 0};
+    while (span_next(&text, ',', &part)) {
+        struct keys_spec spec;
+        enum status status = parse_spec(span_trim(part), &spec, err);
+        if (status != ST_OK)
+            return status;
+        if (find_spec(out, spec.algorithm) != NULL)
+            return err_set(err, ST_INVALID, "%s: given twice", dkim_algorithm_name(spec.algorithm));
+        out->specs[out->count++] = spec;
+    }
+    return ST_OK;
+}
+
+enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
+                         struct err *err)
+{
+    const struct settings *settings;
+    const char *algorithms = args_option(args, "--algorithm");
+    enum status status = admin_settings(admin, &settings, err);
+    if (status == ST_OK)
+        status = parse_plan(
+            span_str(algorithms != NULL ? algorithms : settings->lifecycle.algorithms), out, err);
+    if (status != ST_OK)
+        return status;
+    int64_t bits = 0;
+    struct args_range range = {DKIM_RSA_BITS_MIN, DKIM_RSA_BITS_MAX};
+    status = args_number(args, "--bits", range, &bits, err);
+    struct keys_spec *rsa = find_spec(out, DKIM_RSA_SHA256);
+    if (status == ST_OK && bits > 0 && rsa == NULL)
+        return err_set(err, ST_INVALID, "--bits: only keys of rsa-sha256 have a choice of sizes");
+    if (status == ST_OK && bits > 0)
+        rsa->bits = (int)bits;
+    return status;
+}
+
+/* -- drafts --------------------------------------------------------------------------------- */
+
+/* Fills in what the private half in draft->secret determines. */
+static enum status describe(struct keys_draft *draft, enum dkim_algorithm algorithm, bool check,
+                            struct err *err)
+{
+    struct dkim_key *key = NULL;
+    enum status status = dkim_key_parse(algorithm, buf_span(&draft->secret), &key, err);
+    if (status == ST_OK && check)
+        status = dkim_key_check(key, err);
+    if (status == ST_OK)
+        status = dkim_key_public(key, &draft->key.public_key, err);
+    if (status == ST_OK) {
+        draft->key.algorithm = algorithm;
+        draft->key.bits = dkim_key_bits(key);
+        draft->key.state = KEY_STAGED;
+    }
+    dkim_key_free(key);
+    return status;
+}
+
+enum status keys_generate(const struct keys_spec *spec, struct keys_draft *out, struct err *err)
+{
+    out->secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    enum status status = dkim_key_generate(spec->algorithm, spec->bits, &out->secret, err);
+    return status == ST_OK ? describe(out, spec->algorithm, false, err) : status;
+}
+
+enum status keys_import(struct span pem, struct keys_draft *out, struct err *err)
+{
+    enum dkim_algorithm algorithm;
+    out->secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    enum status status = dkim_key_import(pem, &algorithm, &out->secret, err);
+    return status == ST_OK ? describe(out, algorithm, true, err) : status;
+}
+
+void keys_draft_clear(struct keys_draft *draft)
+{
+    kind_clear(&kind_key, &draft->key);
+    buf_clear(&draft->secret);
+}
+
+/* -- within a transaction ------------------------------------------------------------------- */
+
+static enum status find_keys(struct store_tx *tx, const struct query *query, struct rows *out,
+                             struct err *err)
+{
+    *out = (struct rows){.kind = &kind_key};
+    return store_tx_find(tx, query, rows_take, out, err);
+}
+
+static enum status is_used(struct store_tx *tx, const char *domain, const char *selector,
+                           bool *used_out, struct err *err)
+{
+    struct query query = {.kind = &kind_key, .limit = 1};
+    struct rows rows;
+    rows_where_text(&query, "domain", domain);
+    rows_where_text(&query, "selector", selector);
+    enum status status = find_keys(tx, &query, &rows, err);
+    *used_out = rows.count > 0;
+    rows_clear(&rows);
+    return status;
+}
+
+/* The first selector of the template that no key of the domain has or ever had. */
+static enum status choose_selector(struct store_tx *tx, const struct keys_place *place,
+                                   int64_t algorithm, char out[DKIM_DOMAIN_SIZE], struct err *err)
+{
+    struct lifecycle_naming naming = {place->template, algorithm, clock_now_s(), 1};
+    int most = lifecycle_is_numbered(place->template) ? NUMBERS_MAX : 1;
+    bool used = true;
+    enum status status = ST_OK;
+    for (; status == ST_OK && used && naming.number <= most; naming.number++) {
+        status = lifecycle_selector(&naming, out, err);
+        if (status == ST_OK)
+            status = is_used(tx, place->domain, out, &used, err);
+    }
+    if (status == ST_OK && used)
+        return err_set(err, ST_CONFLICT,
+                       "domain %s: every selector of the template %s is used; give --selector",
+                       place->domain, place->template);
+    return status;
+}
+
+static enum status name_key(struct store_tx *tx, const struct keys_place *place, struct key *key,
+                            struct err *err)
+{
+    char selector[DKIM_DOMAIN_SIZE];
+    enum status status = place->selector != NULL
+                             ? dkim_selector_normalize(span_str(place->selector), selector, err)
+                             : choose_selector(tx, place, key->algorithm, selector, err);
+    if (status != ST_OK)
+        return status;
+    key->domain = span_dup(span_str(place->domain));
+    key->selector = span_dup(span_str(selector));
+    if (key->domain == NULL || key->selector == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    return ST_OK;
+}
+
+enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
+                     struct err *err)
+{
+    struct key *key = &draft->key;
+    enum status status = name_key(tx, place, key, err);
+    if (status == ST_OK)
+        status = vault_seal_key(place->vault, place->tenant, buf_span(&draft->secret), key, err);
+    if (status == ST_OK)
+        status = store_tx_put(tx, &kind_key, key, "key.add", err);
+    if (status == ST_OK && place->activate)
+        status = keys_activate(tx, key, err);
+    return status;
+}
+
+enum status keys_retire(struct store_tx *tx, struct key *key, struct err *err)
+{
+    enum status status = lifecycle_step(LIFECYCLE_RETIRE, key, clock_now_s(), err);
+    return status == ST_OK ? store_tx_put(tx, &kind_key, key, "key.retire", err) : status;
+}
+
+static enum status retire_predecessor(struct store_tx *tx, const struct key *successor,
+                                      struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    struct rows rows;
+    rows_where_text(&query, "domain", successor->domain);
+    rows_where_number(&query, "algorithm", successor->algorithm);
+    rows_where_number(&query, "state", KEY_ACTIVE);
+    enum status status = find_keys(tx, &query, &rows, err);
+    for (size_t i = 0; status == ST_OK && i < rows.count; i++)
+        status = keys_retire(tx, rows_at(&rows, i), err);
+    rows_clear(&rows);
+    return status;
+}
+
+enum status keys_activate(struct store_tx *tx, struct key *key, struct err *err)
+{
+    enum status status = lifecycle_step(LIFECYCLE_ACTIVATE, key, clock_now_s(), err);
+    if (status == ST_OK)
+        status = retire_predecessor(tx, key, err);
+    if (status != ST_OK)
+        return status;
+    store_tx_note(tx, "proof skipped: DNS was not asked");
+    return store_tx_put(tx, &kind_key, key, "key.activate", err);
+}
+
+/* -- answers -------------------------------------------------------------------------------- */
+
+enum status keys_record(const struct key *key, struct record *out, struct err *err)
+{
+    struct records_key shown = {.domain = key->domain,
+                                .selector = key->selector,
+                                .algorithm = (enum dkim_algorithm)key->algorithm};
+    if (!lifecycle_is_gravestone((enum key_state)key->state))
+        shown.public_octets = buf_span(&key->public_key);
+    return records_of_key(&shown, out, err);
+}
+
+static enum status write_record(const struct key *key, enum records_format format, struct buf *out,
+                                struct err *err)
+{
+    struct record record = {.value = BUF_INIT(0)};
+    struct records_writer writer;
+    enum status status = keys_record(key, &record, err);
+    if (status == ST_OK) {
+        records_begin(&writer, format, out);
+        records_add(&writer, &record);
+        records_end(&writer);
+        status = buf_check(out, "record", err);
+    }
+    records_clear(&record);
+    return status;
+}
+
+enum status keys_show(struct output *output, const struct key *key, struct err *err)
+{
+    struct buf record = BUF_INIT(0);
+    enum status status = ST_OK;
+    output_begin(output, &kind_key, key);
+    if (lifecycle_has_record((enum key_state)key->state)) {
+        status = write_record(key, RECORDS_ONELINE, &record, err);
+        output_text(output, "record", span_trim(buf_span(&record)));
+    }
+    output_end(output);
+    buf_clear(&record);
+    return status;
+}
+
+void keys_tell_active(struct admin *admin, const struct key *key)
+{
+    admin_did(admin, "activate", "key %s %s; proof skipped: DNS was not asked for its record",
+              key->domain, key->selector);
+}
+
+enum status keys_tell(struct admin *admin, const struct key *key, struct err *err)
+{
+    struct buf record = BUF_INIT(0);
+    admin_did(admin, "add", "key %s %s (%s, %lld bits)", key->domain, key->selector,
+              dkim_algorithm_name((enum dkim_algorithm)key->algorithm), (long long)key->bits);
+    if (key->state == KEY_ACTIVE)
+        keys_tell_active(admin, key);
+    enum status status = write_record(key, RECORDS_ZONE, &record, err);
+    if (!admin->dry_run && !admin->output.json)
+        output_raw(&admin->output, buf_span(&record));
+    buf_clear(&record);
+    return status;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Keys of domains: drafts made without a transaction (making one takes long), added, activated
+ * and retired within one. What the verbs of `key` and `domain add` share. One thread.
+ */
+#ifndef INKAN_ADMIN_KEYS_H
+#define INKAN_ADMIN_KEYS_H
+
+#include "admin/admin.h"
+#include "admin/lifecycle.h"
+#include "dns/records.h"
+
+/* Which keys a domain is to have: at most one an algorithm. */
+struct keys_plan {
+    struct keys_spec {
+        enum dkim_algorithm algorithm;
+        int bits; /* of RSA */
+    } specs[DKIM_ALGORITHMS];
+    size_t count;
+};
+/* From --algorithm, else the settings, with --bits for RSA. ST_INVALID names what is wrong. */
+enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
+                         struct err *err) MUST_CHECK;
+
+/* A key that is in no store yet: its record without domain and selector, and its private half. */
+struct keys_draft {
+    struct key key;
+    struct buf secret;
+};
+enum status keys_generate(const struct keys_spec *spec, struct keys_draft *out,
+                          struct err *err) MUST_CHECK;
+/* From PEM, checked in full. */
+enum status keys_import(struct span pem, struct keys_draft *out, struct err *err) MUST_CHECK;
+/* Wipes. A zeroed draft is fine. */
+void keys_draft_clear(struct keys_draft *draft);
+
+struct keys_place {
+    const struct vault *vault;
+    const char *domain, *tenant;
+    const char *selector; /* NULL: by the template, one that was never used */
+    const char *template;
+    bool activate;
+};
+/* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
+ * selector was used before. */
+enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
+                     struct err *err) MUST_CHECK;
+/* Lets the key sign and the active one of its algorithm, if there is one, retire. The audit event
+ * says that DNS was not asked. */
+enum status keys_activate(struct store_tx *tx, struct key *key, struct err *err) MUST_CHECK;
+enum status keys_retire(struct store_tx *tx, struct key *key, struct err *err) MUST_CHECK;
+
+/* What DNS is to show for the key; records_clear also after a failure. */
+enum status keys_record(const struct key *key, struct record *out, struct err *err) MUST_CHECK;
+/* The key as an object; in JSON with the record DNS is to show as member `record`. */
+enum status keys_show(struct output *output, const struct key *key, struct err *err) MUST_CHECK;
+/* Tells people that a key was activated; that it was added (and activated), and what to publish
+ * for it. */
+void keys_tell_active(struct admin *admin, const struct key *key);
+enum status keys_tell(struct admin *admin, const struct key *key, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A progress bar on standard error, if that is a terminal; nothing anywhere else. One thread.
+ */
+#ifndef INKAN_ADMIN_PROGRESS_H
+#define INKAN_ADMIN_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+    const char *what;
+    int64_t done, total;
+    int64_t drawn_ms; /* when it was last drawn */
+    bool shown;       /* there is a terminal */
+};
+
+void progress_begin(struct progress *progress, const char *what, int64_t total);
+/* Draws at most ten times a second. */
+void progress_add(struct progress *progress, int64_t steps);
+/* Takes the bar away. */
+void progress_end(struct progress *progress);
+
+#endif

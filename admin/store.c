@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "admin/command.h"
+#include "admin/owner.h"
+#include "admin/progress.h"
+#include "admin/rows.h"
+#include "dkim/crypto.h"
+#include "sql/migrate.h"
+
+/* -- init and migrate ----------------------------------------------------------------------- */
+
+struct migration {
+    char *url;
+    int64_t before, after;
+};
+static const struct field migration_fields[] = {
+    OUTPUT_FIELD(struct migration, url, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct migration, before, FIELD_INT, 0),
+    OUTPUT_FIELD(struct migration, after, FIELD_INT, 0),
+};
+static const struct kind kind_migration =
+    OUTPUT_KIND("migration", struct migration, migration_fields);
+
+/* What migrate_run would say, without touching anything. */
+static enum status rehearse(const struct migrate_options *options, struct migrate_report *report,
+                            struct err *err)
+{
+    struct store *store = NULL;
+    struct store_options store_options = {.url = options->url, .timeout_ms = options->timeout_ms};
+    enum status status = store_open(&store_options, &store, err);
+    if (status == ST_OK)
+        status = store_schema(store, &report->before, err);
+    if (status == ST_NOT_FOUND && options->create)
+        status = ST_OK;
+    if (status == ST_OK && options->create && report->before > 0)
+        status = err_set(err, ST_CONFLICT, "%s: has a schema already", options->url);
+    report->after = STORE_SCHEMA_VERSION;
+    store_close(store);
+    return status;
+}
+
+static enum status migrate(struct admin *admin, bool create, struct err *err)
+{
+    const struct settings *settings;
+    struct migrate_report report = {0, 0};
+    enum status status = admin_settings(admin, &settings, err);
+    if (status != ST_OK)
+        return status;
+    struct migrate_options options = {
+        .url = settings->store.url, .timeout_ms = settings->store.timeout_ms, .create = create};
+    status = (admin->dry_run ? rehearse : migrate_run)(&options, &report, err);
+    if (status != ST_OK)
+        return status;
+    struct migration answer = {settings->store.url, report.before, report.after};
+    if (admin->output.json)
+        output_record(&admin->output, &kind_migration, &answer);
+    else if (report.before == report.after)
+        output_line(&admin->output, "%s has schema version %d already", options.url, report.after);
+    else
+        admin_did(admin, create ? "create" : "migrate", "%s with schema version %d", options.url,
+                  report.after);
+    return ST_OK;
+}
+
+static enum status init_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    (void)args;
+    return migrate(admin, true, err);
+}
+
+static enum status migrate_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    (void)args;
+    return admin_named(migrate(admin, false, err), err);
+}
+
+/* -- status --------------------------------------------------------------------------------- */
+
+struct standing {
+    char *driver, *url;
+    int64_t schema, newest_schema, tenants, domains, keys;
+};
+static const struct field standing_fields[] = {
+    OUTPUT_FIELD(struct standing, driver, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct standing, url, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct standing, schema, FIELD_INT, 0),
+    OUTPUT_FIELD(struct standing, newest_schema, FIELD_INT, 0),
+    OUTPUT_FIELD(struct standing, tenants, FIELD_INT, 0),
+    OUTPUT_FIELD(struct standing, domains, FIELD_INT, 0),
+    OUTPUT_FIELD(struct standing, keys, FIELD_INT, 0),
+};
+static const struct kind kind_standing = OUTPUT_KIND("store", struct standing, standing_fields);
+
+static enum status count(struct store *store, const struct kind *kind, int64_t *out,
+                         struct err *err)
+{
+    struct query query = {.kind = kind};
+    return rows_count(store, &query, out, err);
+}
+
+static enum status take_standing(struct store *store, struct standing *out, struct err *err)
+{
+    out->driver = span_dup(span_str(store_driver(store)));
+    out->url = span_dup(span_str(store_url(store)));
+    out->newest_schema = STORE_SCHEMA_VERSION;
+    enum status status = count(store, &kind_tenant, &out->tenants, err);
+    if (status == ST_OK)
+        status = count(store, &kind_domain, &out->domains, err);
+    if (status == ST_OK)
+        status = count(store, &kind_key, &out->keys, err);
+    return status;
+}
+
+static enum status status_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct store *store;
+    struct standing standing = {.driver = NULL};
+    int schema = 0;
+    (void)args;
+    enum status status = admin_store(admin, &store, err);
+    if (status == ST_OK)
+        status = store_schema(store, &schema, err);
+    if (status == ST_OK)
+        status = take_standing(store, &standing, err);
+    standing.schema = schema;
+    if (status == ST_OK)
+        output_record(&admin->output, &kind_standing, &standing);
+    kind_clear(&kind_standing, &standing);
+    return status;
+}
+
+/* -- check ---------------------------------------------------------------------------------- */
+
+/* A key that cannot sign although it should. */
+struct fault {
+    char *domain, *selector, *problem;
+};
+static const struct field fault_fields[] = {
+    OUTPUT_FIELD(struct fault, domain, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct fault, selector, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct fault, problem, FIELD_TEXT, 0),
+};
+static const struct kind kind_fault = OUTPUT_KIND("fault", struct fault, fault_fields);
+
+struct check {
+    struct output *output;
+    struct owner owner;
+    struct progress progress;
+    int64_t sealed, broken;
+};
+
+/* The private half opens, parses, and is the other half of what DNS shows. */
+static enum status check_key(struct check *check, const struct key *key, struct err *err)
+{
+    struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX), public_octets = BUF_INIT(0);
+    struct dkim_key *parsed = NULL;
+    enum status status = owner_unseal(&check->owner, key, &secret, err);
+    if (status == ST_OK)
+        status =
+            dkim_key_parse((enum dkim_algorithm)key->algorithm, buf_span(&secret), &parsed, err);
+    if (status == ST_OK)
+        status = dkim_key_check(parsed, err);
+    if (status == ST_OK)
+        status = dkim_key_public(parsed, &public_octets, err);
+    if (status == ST_OK && !span_equal(buf_span(&public_octets), buf_span(&key->public_key)))
+        status = err_set(err, ST_BROKEN, "the private key does not match the public one");
+    dkim_key_free(parsed);
+    buf_clear(&secret);
+    buf_clear(&public_octets);
+    return status;
+}
+
+/* One key that is broken is an answer; a store that is away is not. */
+static enum status check_page(void *arg, struct rows *page, struct err *err)
+{
+    struct check *check = arg;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++) {
+        struct key *key = rows_at(page, i);
+        if (key->sealed.len == 0)
+            continue;
+        check->sealed++;
+        status = check_key(check, key, err);
+        if (status != ST_OK && status != ST_TEMP) {
+            struct fault fault = {key->domain, key->selector, err->text};
+            output_record(check->output, &kind_fault, &fault);
+            check->broken++;
+            status = ST_OK;
+        }
+    }
+    progress_add(&check->progress, (int64_t)page->count);
+    return status;
+}
+
+static enum status check_all(struct store *store, struct check *check, struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    int64_t total;
+    enum status status = count(store, &kind_key, &total, err);
+    if (status != ST_OK)
+        return status;
+    progress_begin(&check->progress, "checking", total);
+    output_list_begin(check->output, NULL);
+    status = rows_walk(store, &query, check_page, check, err);
+    if (status == ST_OK)
+        output_list_end(check->output, &kind_fault);
+    progress_end(&check->progress);
+    owner_clear(&check->owner);
+    return status;
+}
+
+static enum status check_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct check check = {.output = &admin->output};
+    (void)args;
+    enum status status = admin_store(admin, &check.owner.store, err);
+    if (status == ST_OK)
+        status = admin_vault(admin, &check.owner.vault, err);
+    if (status == ST_OK)
+        status = check_all(check.owner.store, &check, err);
+    if (status == ST_OK && check.broken > 0)
+        return err_set(err, ST_NOT_FOUND, "%lld of %lld private keys are broken",
+                       (long long)check.broken, (long long)check.sealed);
+    if (status == ST_OK)
+        output_line(&admin->output, "%lld private keys open and match", (long long)check.sealed);
+    return status;
+}
+
+static const struct command commands[] = {
+    {"init", "", "makes the data base", init_verb},
+    {"migrate", "", "brings its schema to what this program wants", migrate_verb},
+    {"status", "", "shows what and where it is, and how much is in it", status_verb},
+    {"check", "", "opens every private key and compares it with its public half", check_verb},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct noun store_noun = {"store", "the data base", commands};

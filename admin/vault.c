@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "admin/owner.h"
+#include "admin/progress.h"
+#include "admin/rows.h"
+#include "dkim/crypto.h"
+
+/* A key-encryption key and what it has sealed. */
+struct kek {
+    char *id;
+    int64_t present; /* in the keyring file */
+    int64_t current; /* seals new keys */
+    int64_t keys;
+};
+static const struct field kek_fields[] = {
+    OUTPUT_FIELD(struct kek, id, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct kek, present, FIELD_BOOL, 0),
+    OUTPUT_FIELD(struct kek, current, FIELD_BOOL, 0),
+    OUTPUT_FIELD(struct kek, keys, FIELD_INT, 0),
+};
+static const struct kind kind_kek = OUTPUT_KIND("kek", struct kek, kek_fields);
+
+/* -- init and add --------------------------------------------------------------------------- */
+
+static enum status answer_current(struct admin *admin, const char *verb, const char *path,
+                                  struct err *err)
+{
+    const struct vault *vault;
+    struct kek kek = {.present = 1, .current = 1};
+    enum status status = admin_vault(admin, &vault, err);
+    if (status != ST_OK)
+        return status;
+    kek.id = span_dup(span_str(vault_current(vault)));
+    if (admin->output.json)
+        output_record(&admin->output, &kind_kek, &kek);
+    else
+        admin_did(admin, verb, "key-encryption key %s in %s", vault_current(vault), path);
+    kind_clear(&kind_kek, &kek);
+    return ST_OK;
+}
+
+static enum status rehearse_init(struct admin *admin, const char *path, struct err *err)
+{
+    (void)admin;
+    return access(path, F_OK) == 0 ? err_set(err, ST_CONFLICT, "%s: exists already", path) : ST_OK;
+}
+
+static enum status rehearse_add(struct admin *admin, const char *path, struct err *err)
+{
+    const struct vault *vault;
+    (void)path;
+    return admin_vault(admin, &vault, err);
+}
+
+struct file_change {
+    const char *verb;
+    enum status (*make)(const char *path, struct err *err);
+    enum status (*rehearse)(struct admin *admin, const char *path, struct err *err);
+};
+
+static enum status change_file(struct admin *admin, const struct file_change *change,
+                               struct err *err)
+{
+    const struct settings *settings;
+    enum status status = admin_settings(admin, &settings, err);
+    if (status != ST_OK)
+        return status;
+    const char *path = settings->vault.keyring;
+    if (!admin->dry_run) {
+        status = change->make(path, err);
+        return status == ST_OK ? answer_current(admin, change->verb, path, err) : status;
+    }
+    status = change->rehearse(admin, path, err);
+    if (status == ST_OK)
+        admin_did(admin, change->verb, "a key-encryption key in %s", path);
+    return status;
+}
+
+static enum status init(struct admin *admin, const struct args *args, struct err *err)
+{
+    (void)args;
+    return change_file(admin, &(struct file_change){"create", vault_create, rehearse_init}, err);
+}
+
+static enum status add(struct admin *admin, const struct args *args, struct err *err)
+{
+    (void)args;
+    return change_file(admin, &(struct file_change){"add", vault_add, rehearse_add}, err);
+}
+
+/* -- rewrap --------------------------------------------------------------------------------- */
+
+struct rewrap {
+    struct admin *admin;
+    struct owner owner;
+    struct progress progress;
+    int64_t resealed;
+};
+
+static bool is_due(const struct rewrap *rewrap, const struct key *key)
+{
+    return key->sealed.len > 0 && strcmp(key->kek, vault_current(rewrap->owner.vault)) != 0;
+}
+
+static enum status reseal(struct rewrap *rewrap, struct store_tx *tx, struct key *key,
+                          struct err *err)
+{
+    struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    const char *tenant;
+    enum status status = owner_tenant(&rewrap->owner, key, &tenant, err);
+    if (status == ST_OK)
+        status = vault_unseal_key(rewrap->owner.vault, tenant, key, &secret, err);
+    if (status == ST_OK)
+        status = vault_seal_key(rewrap->owner.vault, tenant, buf_span(&secret), key, err);
+    if (status == ST_OK)
+        status = store_tx_put(tx, &kind_key, key, "key.rewrap", err);
+    if (status == ST_OK)
+        rewrap->resealed++;
+    else
+        status = err_context(err, "key %s %s", key->domain, key->selector);
+    buf_clear(&secret);
+    return status;
+}
+
+/* A page is a transaction: killed in between, the next run goes on with what is left. */
+static enum status rewrap_page(void *arg, struct rows *page, struct err *err)
+{
+    struct rewrap *rewrap = arg;
+    struct store_tx *tx = NULL;
+    enum status status = store_begin(rewrap->owner.store, &tx, err);
+    for (size_t i = 0; status == ST_OK && i < page->count; i++)
+        if (is_due(rewrap, rows_at(page, i)))
+            status = reseal(rewrap, tx, rows_at(page, i), err);
+    status = admin_end(rewrap->admin, tx, status, err);
+    progress_add(&rewrap->progress, (int64_t)page->count);
+    return status;
+}
+
+static enum status rewrap_all(struct admin *admin, struct rewrap *rewrap, struct err *err)
+{
+    struct query query = {.kind = &kind_key, .limit = 100};
+    int64_t total;
+    enum status status = rows_count(rewrap->owner.store, &query, &total, err);
+    if (status != ST_OK)
+        return status;
+    progress_begin(&rewrap->progress, "resealing", total);
+    status = rows_walk(rewrap->owner.store, &query, rewrap_page, rewrap, err);
+    progress_end(&rewrap->progress);
+    owner_clear(&rewrap->owner);
+    if (status == ST_OK)
+        admin_did(admin, "reseal", "%lld private keys under %s", (long long)rewrap->resealed,
+                  vault_current(rewrap->owner.vault));
+    return status;
+}
+
+static enum status rewrap_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct rewrap rewrap = {.admin = admin};
+    struct kek kek = {.present = 1, .current = 1};
+    (void)args;
+    enum status status = admin_store(admin, &rewrap.owner.store, err);
+    if (status == ST_OK)
+        status = admin_vault(admin, &rewrap.owner.vault, err);
+    if (status == ST_OK)
+        status = rewrap_all(admin, &rewrap, err);
+    if (status != ST_OK || !admin->output.json)
+        return status;
+    kek.id = span_dup(span_str(vault_current(rewrap.owner.vault)));
+    kek.keys = rewrap.resealed;
+    output_record(&admin->output, &kind_kek, &kek);
+    kind_clear(&kind_kek, &kek);
+    return ST_OK;
+}
+
+/* -- status --------------------------------------------------------------------------------- */
+
+/* The KEKs of the keyring, then those that only keys of the store name. */
+static enum status add_kek(struct rows *keks, const char *id, bool present, struct err *err)
+{
+    struct kek kek = {.id = span_dup(span_str(id)), .present = present};
+    enum status status =
+        kek.id == NULL ? err_set(err, ST_TEMP, "no memory") : rows_take(keks, &kek, err);
+    kind_clear(&kind_kek, &kek);
+    return status;
+}
+
+static struct kek *find_kek(const struct rows *keks, const char *id)
+{
+    for (size_t i = 0; i < keks->count; i++) {
+        struct kek *kek = rows_at(keks, i);
+        if (strcmp(kek->id, id) == 0)
+            return kek;
+    }
+    return NULL;
+}
+
+static enum status count_page(void *arg, struct rows *page, struct err *err)
+{
+    struct rows *keks = arg;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++) {
+        const struct key *key = rows_at(page, i);
+        const char *id = key->kek == NULL ? "" : key->kek;
+        if (key->sealed.len == 0)
+            continue;
+        if (find_kek(keks, id) == NULL)
+            status = add_kek(keks, id, false, err);
+        if (status == ST_OK)
+            find_kek(keks, id)->keys++;
+    }
+    return status;
+}
+
+static enum status collect(struct admin *admin, struct rows *keks, struct err *err)
+{
+    struct store *store;
+    const struct vault *vault;
+    struct query query = {.kind = &kind_key};
+    enum status status = admin_vault(admin, &vault, err);
+    if (status == ST_OK)
+        status = admin_store(admin, &store, err);
+    for (size_t i = 0; status == ST_OK && i < vault_count(vault); i++)
+        status = add_kek(keks, vault_id(vault, i), true, err);
+    if (status != ST_OK)
+        return status;
+    find_kek(keks, vault_current(vault))->current = 1;
+    return rows_walk(store, &query, count_page, keks, err);
+}
+
+static enum status status_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct rows keks = {.kind = &kind_kek};
+    const struct kek *missing = NULL;
+    (void)args;
+    enum status status = collect(admin, &keks, err);
+    if (status == ST_OK)
+        output_list_begin(&admin->output, NULL);
+    for (size_t i = 0; status == ST_OK && i < keks.count; i++) {
+        const struct kek *kek = rows_at(&keks, i);
+        output_record(&admin->output, &kind_kek, kek);
+        if (!kek->present)
+            missing = kek;
+    }
+    if (status == ST_OK)
+        output_list_end(&admin->output, &kind_kek);
+    if (missing != NULL)
+        status = err_set(err, ST_NOT_FOUND,
+                         "%lld private keys are sealed under %s, which the keyring does not have",
+                         (long long)missing->keys, missing->id);
+    rows_clear(&keks);
+    return status;
+}
+
+static const struct command commands[] = {
+    {"init", "", "makes the keyring file with its first key-encryption key", init},
+    {"add", "", "adds a key-encryption key, which seals from now on", add},
+    {"rewrap", "", "seals all private keys under the current one", rewrap_verb},
+    {"status", "", "shows the key-encryption keys and how many keys each has sealed", status_verb},
+    {NULL, NULL, NULL, NULL},
+};
+
+const struct noun vault_noun = {"vault", "the keyring that seals private keys", commands};
