@@ -32,7 +32,7 @@
  *
  * (CR, LF) and (LF, text) pass. Since each verdict needs only octets i and i + 1, a block of
  * 64 pairs is judged without a branch, which compilers turn into vector instructions; only a
- * block that holds an end is looked at octet by octet. After the last octet of a chunk a CR is
+ * mark in a block is looked at by itself. After the last octet of a chunk a CR is
  * assumed, which turns everything undecided into the end of a run. In the simple form only
  * the last two lines of the table matter, and memchr finds the CRs.
  *
@@ -130,29 +130,45 @@ void dkim_canon_body_init(struct dkim_canon_body *body, enum dkim_canon canon, d
     *body = (struct dkim_canon_body){.canon = canon, .sink = sink, .arg = arg};
 }
 
+static inline bool is_wsp(unsigned char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* The table of the essay. Bitwise operators: a block of these must not branch. */
-static inline bool ends_run(unsigned char c, unsigned char next)
+static inline unsigned char ends_run(unsigned char c, unsigned char next)
 {
     return (c == '\t') | ((c == ' ') & ((next == ' ') | (next == '\t') | (next == '\r'))) |
            ((c == '\r') & (next != '\n')) | ((c == '\n') & (next == '\r'));
 }
 
-static bool block_ends_run(const unsigned char *at)
+/* How many octets of the block pass; BLOCK: all. The first mark is looked for in words. */
+static size_t block_run(const unsigned char *at)
 {
-    unsigned char found = 0;
+    unsigned char marks[BLOCK];
+    uint64_t word;
 
     for (size_t i = 0; i < BLOCK; i++)
-        found = (unsigned char)(found | ends_run(at[i], at[i + 1]));
-    return found;
+        marks[i] = ends_run(at[i], at[i + 1]);
+    for (size_t i = 0; i < BLOCK; i += sizeof word) {
+        memcpy(&word, marks + i, sizeof word);
+        if (word) {
+            while (!marks[i])
+                i++;
+            return i;
+        }
+    }
+    return BLOCK;
 }
 
 static size_t relaxed_run(const unsigned char *at, size_t len)
 {
-    size_t i = 0;
+    size_t i = 0, passed = BLOCK;
 
-    while (len - i > BLOCK && !block_ends_run(at + i))
-        i += BLOCK;
-    while (i < len && !ends_run(at[i], i + 1 < len ? at[i + 1] : '\r'))
+    for (; passed == BLOCK && len - i > BLOCK; i += passed)
+        passed = block_run(at + i);
+    /* What is left is shorter than a block. */
+    while (passed == BLOCK && i < len && !ends_run(at[i], i + 1 < len ? at[i + 1] : '\r'))
         i++;
     return i < len && at[i] == '\n' ? i + 1 : i;
 }
@@ -230,9 +246,10 @@ void dkim_canon_body_add(struct dkim_canon_body *body, const void *data, size_t 
         if (at[i] == '\r') {
             body->cr = true;
             i++;
-        } else if (body->canon == DKIM_RELAXED && ascii_wsp((char)at[i])) {
+        } else if (body->canon == DKIM_RELAXED && is_wsp(at[i])) {
             body->space = true;
-            i++;
+            while (i < len && is_wsp(at[i]))
+                i++;
         } else {
             i += write_run(body, at + i, len - i);
         }

@@ -34,7 +34,7 @@ enum status dkim_algorithm_parse(struct span name, enum dkim_algorithm *out, str
 
 /* Words and line ends come in small pieces, and a call into OpenSSL costs as much as hashing
  * fifty octets: they are gathered first. */
-enum { GATHERED_MAX = 512 };
+enum { GATHERED_MAX = 2048 };
 
 struct dkim_hash {
     EVP_MD_CTX *context;
