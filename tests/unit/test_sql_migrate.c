@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sql/migrate.h"
+#include "sql/sqlite.h"
+#include "storage/store.h"
+
+static char folder[64], path[96], url[112];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/inkan-migrate-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/inkan.db", folder);
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char name[128];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+    return rmdir(folder);
+}
+
+static enum status run(bool create, struct migrate_report *report, struct err *err)
+{
+    const struct migrate_options options = {.url = url, .timeout_ms = 5000, .create = create};
+    *report = (struct migrate_report){0};
+    return migrate_run(&options, report, err);
+}
+
+static void expect(enum status want, bool create, const char *part)
+{
+    struct migrate_report report;
+    struct err err = {0};
+    enum status st = run(create, &report, &err);
+    if (st != want || strstr(err.text, part) == NULL)
+        fail_msg("%s (%s) instead of %s (%s)", status_name(st), err.text, status_name(want), part);
+}
+
+static void execute(const char *sql)
+{
+    const struct driver_options options = {.url = url};
+    struct driver_conn *conn = NULL;
+    struct err err = {0};
+    assert_int_equal(sqlite_driver.open(&options, clock_monotonic_ms() + 5000, &conn, &err), ST_OK);
+    if (sqlite_execute(conn, sql, &err) != ST_OK)
+        fail_msg("%s", err.text);
+    sqlite_driver.close(conn);
+}
+
+static void a_new_store_gets_the_newest_schema(void **state)
+{
+    struct migrate_report report;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(run(true, &report, &err), ST_OK);
+    assert_int_equal(report.before, 0);
+    assert_int_equal(report.after, STORE_SCHEMA_VERSION);
+    expect(ST_CONFLICT, true, "exists already");
+    assert_int_equal(run(false, &report, &err), ST_OK);
+    assert_int_equal(report.before, STORE_SCHEMA_VERSION);
+}
+
+static void a_store_that_is_not_there_is_not_made_by_migrate(void **state)
+{
+    (void)state;
+    expect(ST_NOT_FOUND, false, "no such data base");
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_changed_migration_is_noticed(void **state)
+{
+    (void)state;
+    expect(ST_OK, true, "");
+    execute("UPDATE migration SET checksum = 'something else' WHERE version = 1");
+    expect(ST_BROKEN, false, "0001_init was applied with another text");
+}
+
+static void a_newer_schema_is_left_alone(void **state)
+{
+    (void)state;
+    expect(ST_OK, true, "");
+    execute("INSERT INTO migration VALUES (9999, '9999_future', 'x', 0)");
+    expect(ST_BROKEN, false, "schema version 9999");
+}
+
+static void other_kinds_of_store_are_refused(void **state)
+{
+    const struct migrate_options options = {.url = "mysql://h/d", .timeout_ms = 100};
+    struct migrate_report report;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(migrate_run(&options, &report, &err), ST_INVALID);
+}
+
+static void *migrate_thread(void *arg)
+{
+    struct migrate_report report;
+    struct err err = {0};
+    enum status st = run(true, &report, &err);
+    *(enum status *)arg = st;
+    return NULL;
+}
+
+/* Whoever comes second finds it done: applied once, whichever way the two interleave. */
+static void two_programs_that_start_together_migrate_once(void **state)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    enum status answers[THREADS];
+    (void)state;
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, migrate_thread, &answers[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(answers[i] == ST_OK || answers[i] == ST_CONFLICT);
+    }
+    expect(ST_OK, false, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_new_store_gets_the_newest_schema, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_store_that_is_not_there_is_not_made_by_migrate,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_changed_migration_is_noticed, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_newer_schema_is_left_alone, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(other_kinds_of_store_are_refused, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(two_programs_that_start_together_migrate_once, make_folder,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
