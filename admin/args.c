@@ -122,7 +122,7 @@ static enum status take_option(const char *usage, const char *const **argv, stru
         return bad_option(piece.name, "takes no value", err);
     if (piece.takes_value && value == NULL) {
         value = (*argv)[1];
-        if (value == NULL || is_option(span_str(value)))
+        if (value == NULL || span_has_prefix(span_str(value), SPAN_LIT("--")))
             return bad_option(piece.name, "a value must follow", err);
         ++*argv;
     }

@@ -69,8 +69,8 @@ struct row {
 static const struct field row_fields[] = {
     OUTPUT_FIELD(struct row, section, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct row, key, FIELD_TEXT, 0),
-    OUTPUT_FIELD(struct row, value, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct row, source, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct row, value, FIELD_TEXT, 0),
 };
 static const struct kind kind_row = OUTPUT_KIND("setting", struct row, row_fields);
 

@@ -110,9 +110,7 @@ static void tell_origin(struct output *output, const struct question *question)
 static void tell_author(struct output *output, const struct decision *decision)
 {
     struct buf text = BUF_INIT(0);
-    if (decision->lookup_count == 0)
-        buf_append_str(&text, decision->outcome.text);
-    for (size_t i = 0; decision->lookup_count > 0 && i < decision->outcome.domain_count; i++)
+    for (size_t i = 0; i < decision->outcome.domain_count; i++)
         buf_printf(&text, "%s%s", i > 0 ? ", " : "domain ", decision->outcome.domains[i]);
     tell(output, "author", &text);
 }
@@ -138,7 +136,8 @@ static void tell_steps(struct output *output, const struct question *question,
     struct buf text = BUF_INIT(0);
     output_list_begin(output, "steps");
     tell_origin(output, question);
-    tell_author(output, decision);
+    if (decision->lookup_count > 0)
+        tell_author(output, decision);
     for (size_t i = 0; i < decision->lookup_count; i++)
         tell_lookup(output, decision, &decision->lookups[i]);
     buf_append_str(&text, decision->outcome.text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/lifecycle.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -48,6 +48,8 @@ enum status lifecycle_step(enum lifecycle_step step, struct key *key, int64_t no
     if (!to->sealed) {
         bytes_wipe(key->sealed.data, key->sealed.len);
         buf_clear(&key->sealed);
+        free(key->kek);
+        key->kek = NULL;
     }
     return ST_OK;
 }

@@ -25,7 +25,8 @@ void output_clear(struct output *output)
 
 static bool write_out(struct output *output)
 {
-    bool good = fwrite(output->text.data, 1, output->text.len, output->file) == output->text.len;
+    size_t len = output->text.len;
+    bool good = len == 0 || fwrite(output->text.data, 1, len, output->file) == len;
     if (good)
         buf_reset(&output->text);
     return good;
@@ -159,14 +160,21 @@ static void measure(const struct kind *kind, const struct buf *rows, struct tabl
     }
 }
 
-/* The last column is not padded, so that no line ends in blanks. */
+/* No line ends in blanks, also when its last cells are empty. */
+static void end_row(struct buf *text)
+{
+    while (text->len > 0 && text->data[text->len - 1] == ' ')
+        buf_truncate(text, text->len - 1);
+    buf_append_char(text, '\n');
+}
+
 static void write_cell(struct output *output, const struct table *table, size_t column,
                        const char *text)
 {
     bool last = column + 1 == table->columns;
     buf_append_str(&output->text, text);
     if (last)
-        buf_append_char(&output->text, '\n');
+        end_row(&output->text);
     else
         buf_printf(&output->text, "%*s", table->widths[column] - width_of(text) + 2, "");
 }

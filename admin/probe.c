@@ -25,7 +25,7 @@ static enum status exchange(const struct args *args, const struct mail *mail,
     if (status == ST_OK)
         status = milter_send(session, &message, result, err);
     milter_close(session);
-    return status == ST_OK || status == ST_INVALID ? status : err_context(err, "%.100s", socket);
+    return status;
 }
 
 /* -- the answer ----------------------------------------------------------------------------- */
