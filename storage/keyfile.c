@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,11 +73,11 @@ static enum status write_all(int fd, const char *path, struct span content, stru
 /* Without this a crash may forget the name though the file is on disk. */
 static enum status sync_folder(const char *path, struct err *err)
 {
-    char copy[4096];
-    if (strlen(path) >= sizeof copy)
-        return err_set(err, ST_INVALID, "keyring: path too long");
-    strcpy(copy, path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    char *folder = span_dup(slash == NULL ? SPAN_LIT(".") : span_of(path, len > 0 ? len : 1));
+    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    free(folder);
     if (fd < 0)
         return system_fault(path, "cannot open its folder", err);
     int rc = fsync(fd);
