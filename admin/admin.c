@@ -87,16 +87,7 @@ enum status admin_vault(struct admin *admin, const struct vault **out, struct er
     return status;
 }
 
-enum status admin_end(struct admin *admin, struct store_tx *tx, enum status status, struct err *err)
-{
-    if (status == ST_OK && !admin->dry_run)
-        return store_commit(tx, err);
-    store_rollback(tx);
-    return status;
-}
-
-enum status admin_put(struct admin *admin, const struct kind *kind, void *record,
-                      const char *action, struct err *err)
+enum status admin_transaction(struct admin *admin, admin_work *work, void *arg, struct err *err)
 {
     struct store *store;
     struct store_tx *tx = NULL;
@@ -104,8 +95,29 @@ enum status admin_put(struct admin *admin, const struct kind *kind, void *record
     if (status == ST_OK)
         status = store_begin(store, &tx, err);
     if (status == ST_OK)
-        status = store_tx_put(tx, kind, record, action, err);
-    return admin_end(admin, tx, status, err);
+        status = work(tx, arg, err);
+    if (status == ST_OK && !admin->dry_run)
+        return store_commit(tx, err);
+    store_rollback(tx);
+    return status;
+}
+
+struct put {
+    const struct kind *kind;
+    void *record;
+    const char *action;
+};
+
+static enum status put(struct store_tx *tx, void *arg, struct err *err)
+{
+    const struct put *what = arg;
+    return store_tx_put(tx, what->kind, what->record, what->action, err);
+}
+
+enum status admin_put(struct admin *admin, const struct kind *kind, void *record,
+                      const char *action, struct err *err)
+{
+    return admin_transaction(admin, put, &(struct put){kind, record, action}, err);
 }
 
 enum status admin_domain_name(const char *word, char out[DKIM_DOMAIN_SIZE], struct err *err)

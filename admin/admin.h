@@ -36,10 +36,11 @@ enum status admin_settings(struct admin *admin, const struct settings **out,
 enum status admin_store(struct admin *admin, struct store **out, struct err *err) MUST_CHECK;
 enum status admin_vault(struct admin *admin, const struct vault **out, struct err *err) MUST_CHECK;
 
-/* Ends a transaction: keeps it if `status` is ST_OK and this is no dry run, else takes it back.
- * Gives `status`, or what the commit said. */
-enum status admin_end(struct admin *admin, struct store_tx *tx, enum status status,
-                      struct err *err) MUST_CHECK;
+/* Does the work in one transaction, which is kept if the work says ST_OK and this is no dry run,
+ * and taken back else. Gives what the work said, or what the commit did. */
+typedef enum status admin_work(struct store_tx *tx, void *arg, struct err *err);
+enum status admin_transaction(struct admin *admin, admin_work *work, void *arg,
+                              struct err *err) MUST_CHECK;
 /* A transaction of one put. */
 enum status admin_put(struct admin *admin, const struct kind *kind, void *record,
                       const char *action, struct err *err) MUST_CHECK;

@@ -78,16 +78,13 @@ static enum status prepare_keys(struct admin *admin, const struct args *args,
     return status;
 }
 
-static enum status store_addition(struct admin *admin, struct store *store,
-                                  struct addition *addition, struct err *err)
+static enum status store_addition(struct store_tx *tx, void *arg, struct err *err)
 {
-    struct store_tx *tx = NULL;
-    enum status status = store_begin(store, &tx, err);
-    if (status == ST_OK)
-        status = store_tx_put(tx, &kind_domain, &addition->domain, "domain.add", err);
+    struct addition *addition = arg;
+    enum status status = store_tx_put(tx, &kind_domain, &addition->domain, "domain.add", err);
     for (size_t i = 0; status == ST_OK && i < addition->plan.count; i++)
         status = keys_add(tx, &addition->place, &addition->drafts[i], err);
-    return admin_end(admin, tx, status, err);
+    return status;
 }
 
 static enum status answer_json(struct admin *admin, const struct addition *addition,
@@ -128,7 +125,7 @@ static enum status add(struct admin *admin, const struct args *args, struct err 
     if (status == ST_OK)
         status = prepare_keys(admin, args, &addition, err);
     if (status == ST_OK)
-        status = store_addition(admin, store, &addition, err);
+        status = admin_transaction(admin, store_addition, &addition, err);
     if (status == ST_OK)
         status = (admin->output.json ? answer_json : answer_people)(admin, &addition, err);
     clear_addition(&addition);
@@ -185,22 +182,19 @@ static enum status resume(struct admin *admin, const struct args *args, struct e
 }
 
 /* The domain and its keys go together, or a key would be left that nobody can find. */
-static enum status delete_all(struct admin *admin, struct store *store, const struct domain *domain,
-                              struct err *err)
+static enum status delete_all(struct store_tx *tx, void *arg, struct err *err)
 {
-    struct store_tx *tx = NULL;
+    const struct domain *domain = arg;
     struct query query = {.kind = &kind_key};
     struct rows keys = {.kind = &kind_key};
     rows_where_text(&query, "domain", domain->name);
-    enum status status = store_begin(store, &tx, err);
-    if (status == ST_OK)
-        status = store_tx_find(tx, &query, rows_take, &keys, err);
+    enum status status = store_tx_find(tx, &query, rows_take, &keys, err);
     for (size_t i = 0; status == ST_OK && i < keys.count; i++)
         status = store_tx_del(tx, &kind_key, rows_at(&keys, i), "key.remove", err);
     if (status == ST_OK)
         status = store_tx_del(tx, &kind_domain, domain, "domain.remove", err);
     rows_clear(&keys);
-    return admin_end(admin, tx, status, err);
+    return status;
 }
 
 static enum status remove_one(struct admin *admin, const struct args *args, struct err *err)
@@ -216,7 +210,7 @@ static enum status remove_one(struct admin *admin, const struct args *args, stru
     if (status == ST_OK)
         status = admin_agreed(admin, "this destroys the domain's private keys", err);
     if (status == ST_OK)
-        status = delete_all(admin, store, &domain, err);
+        status = admin_transaction(admin, delete_all, &domain, err);
     if (status == ST_OK)
         record_changed(admin, &kind_domain, &domain, "remove");
     kind_clear(&kind_domain, &domain);

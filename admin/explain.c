@@ -199,6 +199,8 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
         decision_make(&decision, &question.origin, &question.fields);
         answer(&admin->output, &question, &decision);
         status = decision_status(&decision);
+        if (status != ST_OK && decision.found == ST_OK)
+            status = ST_NOT_FOUND;
         err_clear(err); /* the answer has said why */
     }
     decision_clear(&decision);

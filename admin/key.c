@@ -70,19 +70,42 @@ static enum status check_selector(const struct home *home, struct err *err)
     return status;
 }
 
-static enum status add_draft(struct admin *admin, const struct home *home, struct keys_draft *draft,
-                             struct err *err)
-{
-    struct store_tx *tx = NULL;
-    enum status status = store_begin(home->store, &tx, err);
-    if (status == ST_OK)
-        status = keys_add(tx, &home->place, draft, err);
-    return admin_end(admin, tx, status, err);
-}
-
 static enum status answer(struct admin *admin, const struct key *key, struct err *err)
 {
     return admin->output.json ? keys_show(&admin->output, key, err) : keys_tell(admin, key, err);
+}
+
+/* A draft on its way to its home: where it comes from is what `new` and `import` differ in. */
+struct addition {
+    struct home home;
+    struct keys_draft draft;
+};
+
+typedef enum status make_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
+                               struct err *err);
+
+static enum status add_draft(struct store_tx *tx, void *arg, struct err *err)
+{
+    struct addition *addition = arg;
+    return keys_add(tx, &addition->home.place, &addition->draft, err);
+}
+
+static enum status add_key(struct admin *admin, const struct args *args, make_draft *make,
+                           struct err *err)
+{
+    struct addition addition = {.draft = {.secret = BUF_SECRET(0)}};
+    enum status status = find_home(admin, args, &addition.home, err);
+    if (status == ST_OK)
+        status = check_selector(&addition.home, err);
+    if (status == ST_OK)
+        status = make(admin, args, &addition.draft, err);
+    if (status == ST_OK)
+        status = admin_transaction(admin, add_draft, &addition, err);
+    if (status == ST_OK)
+        status = answer(admin, &addition.draft.key, err);
+    keys_draft_clear(&addition.draft);
+    kind_clear(&kind_domain, &addition.home.domain);
+    return status;
 }
 
 /* One key, so that its selector can be given: without --algorithm the first of the settings. */
@@ -98,20 +121,7 @@ static enum status generate(struct admin *admin, const struct args *args, struct
 
 static enum status new_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct home home = {.store = NULL};
-    struct keys_draft draft = {.secret = BUF_SECRET(0)};
-    enum status status = find_home(admin, args, &home, err);
-    if (status == ST_OK)
-        status = check_selector(&home, err);
-    if (status == ST_OK)
-        status = generate(admin, args, &draft, err);
-    if (status == ST_OK)
-        status = add_draft(admin, &home, &draft, err);
-    if (status == ST_OK)
-        status = answer(admin, &draft.key, err);
-    keys_draft_clear(&draft);
-    kind_clear(&kind_domain, &home.domain);
-    return status;
+    return add_key(admin, args, generate, err);
 }
 
 static void warn_if_open(const char *path)
@@ -121,13 +131,18 @@ static void warn_if_open(const char *path)
         admin_warn("warning: %.200s can be read by other users", path);
 }
 
-static enum status read_draft(const char *path, struct keys_draft *out, struct err *err)
+static enum status read_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
+                              struct err *err)
 {
     struct buf pem = BUF_SECRET(PEM_MAX);
+    const char *path = args->words[1];
+    (void)admin;
     enum status status = admin_read(path, &pem, err);
     if (status == ST_OK) {
         status = keys_import(buf_span(&pem), out, err);
-        if (status != ST_OK)
+        if (status == ST_OK)
+            warn_if_open(path);
+        else
             status = err_context(err, "%.100s", path);
     }
     buf_clear(&pem);
@@ -136,22 +151,7 @@ static enum status read_draft(const char *path, struct keys_draft *out, struct e
 
 static enum status import_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct home home = {.store = NULL};
-    struct keys_draft draft = {.secret = BUF_SECRET(0)};
-    enum status status = find_home(admin, args, &home, err);
-    if (status == ST_OK)
-        status = check_selector(&home, err);
-    if (status == ST_OK)
-        status = read_draft(args->words[1], &draft, err);
-    if (status == ST_OK)
-        status = add_draft(admin, &home, &draft, err);
-    if (status == ST_OK) {
-        warn_if_open(args->words[1]);
-        status = answer(admin, &draft.key, err);
-    }
-    keys_draft_clear(&draft);
-    kind_clear(&kind_domain, &home.domain);
-    return status;
+    return add_key(admin, args, read_draft, err);
 }
 
 /* -- questions ------------------------------------------------------------------------------ */
@@ -199,18 +199,14 @@ static enum status show(struct admin *admin, const struct args *args, struct err
 
 /* -- steps ---------------------------------------------------------------------------------- */
 
-typedef enum status key_step(struct store_tx *tx, struct key *key, struct err *err);
-
-static enum status step(struct admin *admin, struct key *key, key_step *make, struct err *err)
+static enum status activate_key(struct store_tx *tx, void *key, struct err *err)
 {
-    struct store *store;
-    struct store_tx *tx = NULL;
-    enum status status = admin_store(admin, &store, err);
-    if (status == ST_OK)
-        status = store_begin(store, &tx, err);
-    if (status == ST_OK)
-        status = make(tx, key, err);
-    return admin_end(admin, tx, status, err);
+    return keys_activate(tx, key, err);
+}
+
+static enum status retire_key(struct store_tx *tx, void *key, struct err *err)
+{
+    return keys_retire(tx, key, err);
 }
 
 static enum status activate(struct admin *admin, const struct args *args, struct err *err)
@@ -218,7 +214,7 @@ static enum status activate(struct admin *admin, const struct args *args, struct
     struct key key = {.domain = NULL};
     enum status status = admin_named(find_key(admin, args, &key, err), err);
     if (status == ST_OK)
-        status = step(admin, &key, keys_activate, err);
+        status = admin_transaction(admin, activate_key, &key, err);
     if (status == ST_OK && admin->output.json)
         status = keys_show(&admin->output, &key, err);
     else if (status == ST_OK)
@@ -235,7 +231,7 @@ static enum status retire(struct admin *admin, const struct args *args, struct e
         status = admin_agreed(admin,
                               "this destroys the private key, and nothing signs in its place", err);
     if (status == ST_OK)
-        status = step(admin, &key, keys_retire, err);
+        status = admin_transaction(admin, retire_key, &key, err);
     if (status == ST_OK)
         record_changed(admin, &kind_key, &key, "retire");
     kind_clear(&kind_key, &key);

@@ -36,6 +36,18 @@ static const struct step {
   step_header = {'L', 0x20, 0x80}, step_eoh = {'N', 0x40, 0x40000},
   step_body = {'B', 0x10, 0x80000}, step_end = {'E', 0, 0};
 
+static const char *const verdict_names[] = {
+    [MILTER_ACCEPT] = "accept",
+    [MILTER_REJECT] = "reject",
+    [MILTER_TEMPFAIL] = "tempfail",
+    [MILTER_DISCARD] = "discard",
+};
+
+const char *milter_verdict_name(enum milter_verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
 /* -- steps ---------------------------------------------------------------------------------- */
 
 static bool wanted(const struct milter_session *session, const struct step *step)

@@ -7,18 +7,6 @@
 
 enum { EDITS_MAX = 1000, BODY_MAX = 256 << 20 };
 
-static const char *const verdict_names[] = {
-    [MILTER_ACCEPT] = "accept",
-    [MILTER_REJECT] = "reject",
-    [MILTER_TEMPFAIL] = "tempfail",
-    [MILTER_DISCARD] = "discard",
-};
-
-const char *milter_verdict_name(enum milter_verdict verdict)
-{
-    return verdict_names[verdict];
-}
-
 /* Cuts a terminated string off *data. */
 static bool take_string(struct span *data, struct span *out)
 {

@@ -16,10 +16,8 @@ struct owner {
 };
 void owner_clear(struct owner *owner);
 
-/* The tenant of a key's domain, valid until the next call. */
-enum status owner_tenant(struct owner *owner, const struct key *key, const char **tenant_out,
-                         struct err *err) MUST_CHECK;
-/* Opens the private key into a secret buffer. */
+/* Opens the private key into a secret buffer; `domain` is then the key's. ST_BROKEN when it does
+ * not open. */
 enum status owner_unseal(struct owner *owner, const struct key *key, struct buf *secret_out,
                          struct err *err) MUST_CHECK;
 

@@ -45,23 +45,20 @@ static enum status resume(struct admin *admin, const struct args *args, struct e
     return record_status(admin, &kind_tenant, args->words[0], ACCOUNT_ACTIVE, err);
 }
 
-static enum status delete_empty(struct admin *admin, struct store *store,
-                                const struct tenant *tenant, struct err *err)
+static enum status delete_empty(struct store_tx *tx, void *arg, struct err *err)
 {
-    struct store_tx *tx = NULL;
+    const struct tenant *tenant = arg;
     struct query query = {.kind = &kind_domain, .limit = 1};
     struct rows rows = {.kind = &kind_domain};
     rows_where_text(&query, "tenant", tenant->name);
-    enum status status = store_begin(store, &tx, err);
-    if (status == ST_OK)
-        status = store_tx_find(tx, &query, rows_take, &rows, err);
+    enum status status = store_tx_find(tx, &query, rows_take, &rows, err);
     if (status == ST_OK && rows.count > 0)
         status = err_set(err, ST_DENIED, "tenant %s still has domains (%s)", tenant->name,
                          ((const struct domain *)rows.records)->name);
     if (status == ST_OK)
         status = store_tx_del(tx, &kind_tenant, tenant, "tenant.remove", err);
     rows_clear(&rows);
-    return admin_end(admin, tx, status, err);
+    return status;
 }
 
 static enum status remove_one(struct admin *admin, const struct args *args, struct err *err)
@@ -74,7 +71,7 @@ static enum status remove_one(struct admin *admin, const struct args *args, stru
     if (status == ST_OK)
         status = admin_agreed(admin, "this removes the tenant for good", err);
     if (status == ST_OK)
-        status = delete_empty(admin, store, &tenant, err);
+        status = admin_transaction(admin, delete_empty, &tenant, err);
     if (status == ST_OK)
         record_changed(admin, &kind_tenant, &tenant, "remove");
     kind_clear(&kind_tenant, &tenant);

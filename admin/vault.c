@@ -98,7 +98,8 @@ struct rewrap {
     struct admin *admin;
     struct owner owner;
     struct progress progress;
-    int64_t resealed;
+    struct rows *page; /* the one at work */
+    int64_t resealed, broken;
 };
 
 static bool is_due(const struct rewrap *rewrap, const struct key *key)
@@ -106,23 +107,40 @@ static bool is_due(const struct rewrap *rewrap, const struct key *key)
     return key->sealed.len > 0 && strcmp(key->kek, vault_current(rewrap->owner.vault)) != 0;
 }
 
+/* A key that does not open is named and left alone: it must not keep the others from a new KEK. */
+static enum status leave(struct rewrap *rewrap, const struct key *key, const struct err *err)
+{
+    admin_warn("key %s %s: %s", key->domain, key->selector, err->text);
+    rewrap->broken++;
+    return ST_OK;
+}
+
 static enum status reseal(struct rewrap *rewrap, struct store_tx *tx, struct key *key,
                           struct err *err)
 {
     struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
-    const char *tenant;
-    enum status status = owner_tenant(&rewrap->owner, key, &tenant, err);
+    enum status status = owner_unseal(&rewrap->owner, key, &secret, err);
+    if (status == ST_BROKEN) {
+        buf_clear(&secret);
+        return leave(rewrap, key, err);
+    }
     if (status == ST_OK)
-        status = vault_unseal_key(rewrap->owner.vault, tenant, key, &secret, err);
-    if (status == ST_OK)
-        status = vault_seal_key(rewrap->owner.vault, tenant, buf_span(&secret), key, err);
+        status = vault_seal_key(rewrap->owner.vault, rewrap->owner.domain.tenant, buf_span(&secret),
+                                key, err);
     if (status == ST_OK)
         status = store_tx_put(tx, &kind_key, key, "key.rewrap", err);
-    if (status == ST_OK)
-        rewrap->resealed++;
-    else
-        status = err_context(err, "key %s %s", key->domain, key->selector);
+    rewrap->resealed += status == ST_OK;
     buf_clear(&secret);
+    return status;
+}
+
+static enum status reseal_page(struct store_tx *tx, void *arg, struct err *err)
+{
+    struct rewrap *rewrap = arg;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < rewrap->page->count; i++)
+        if (is_due(rewrap, rows_at(rewrap->page, i)))
+            status = reseal(rewrap, tx, rows_at(rewrap->page, i), err);
     return status;
 }
 
@@ -130,17 +148,12 @@ static enum status reseal(struct rewrap *rewrap, struct store_tx *tx, struct key
 static enum status rewrap_page(void *arg, struct rows *page, struct err *err)
 {
     struct rewrap *rewrap = arg;
-    struct store_tx *tx = NULL;
-    enum status status = store_begin(rewrap->owner.store, &tx, err);
-    for (size_t i = 0; status == ST_OK && i < page->count; i++)
-        if (is_due(rewrap, rows_at(page, i)))
-            status = reseal(rewrap, tx, rows_at(page, i), err);
-    status = admin_end(rewrap->admin, tx, status, err);
+    rewrap->page = page;
     progress_add(&rewrap->progress, (int64_t)page->count);
-    return status;
+    return admin_transaction(rewrap->admin, reseal_page, rewrap, err);
 }
 
-static enum status rewrap_all(struct admin *admin, struct rewrap *rewrap, struct err *err)
+static enum status rewrap_all(struct rewrap *rewrap, struct err *err)
 {
     struct query query = {.kind = &kind_key, .limit = 100};
     int64_t total;
@@ -151,28 +164,37 @@ static enum status rewrap_all(struct admin *admin, struct rewrap *rewrap, struct
     status = rows_walk(rewrap->owner.store, &query, rewrap_page, rewrap, err);
     progress_end(&rewrap->progress);
     owner_clear(&rewrap->owner);
-    if (status == ST_OK)
-        admin_did(admin, "reseal", "%lld private keys under %s", (long long)rewrap->resealed,
-                  vault_current(rewrap->owner.vault));
     return status;
+}
+
+static void answer_rewrap(struct admin *admin, const struct rewrap *rewrap)
+{
+    const char *current = vault_current(rewrap->owner.vault);
+    struct kek kek = {.present = 1, .current = 1, .keys = rewrap->resealed};
+    kek.id = span_dup(span_str(current));
+    if (admin->output.json)
+        output_record(&admin->output, &kind_kek, &kek);
+    else
+        admin_did(admin, "reseal", "%lld private keys under %s", (long long)rewrap->resealed,
+                  current);
+    kind_clear(&kind_kek, &kek);
 }
 
 static enum status rewrap_verb(struct admin *admin, const struct args *args, struct err *err)
 {
     struct rewrap rewrap = {.admin = admin};
-    struct kek kek = {.present = 1, .current = 1};
     (void)args;
     enum status status = admin_store(admin, &rewrap.owner.store, err);
     if (status == ST_OK)
         status = admin_vault(admin, &rewrap.owner.vault, err);
     if (status == ST_OK)
-        status = rewrap_all(admin, &rewrap, err);
-    if (status != ST_OK || !admin->output.json)
+        status = rewrap_all(&rewrap, err);
+    if (status != ST_OK)
         return status;
-    kek.id = span_dup(span_str(vault_current(rewrap.owner.vault)));
-    kek.keys = rewrap.resealed;
-    output_record(&admin->output, &kind_kek, &kek);
-    kind_clear(&kind_kek, &kek);
+    answer_rewrap(admin, &rewrap);
+    if (rewrap.broken > 0)
+        return err_set(err, ST_NOT_FOUND, "%lld private keys do not open and were left alone",
+                       (long long)rewrap.broken);
     return ST_OK;
 }
 
