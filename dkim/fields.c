@@ -115,7 +115,7 @@ static size_t folded_field(struct span s, size_t *next_out, size_t *lines_out)
     size_t len = crlf_line(s, next_out);
 
     *lines_out = 1;
-    while (*next_out < s.len && ascii_wsp(s.data[*next_out])) {
+    while (len && *next_out < s.len && ascii_wsp(s.data[*next_out])) {
         size_t next;
         len = *next_out + crlf_line(span_from(s, *next_out), &next);
         *next_out += next;

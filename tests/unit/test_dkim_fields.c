@@ -74,6 +74,7 @@ static void messages_are_split(void **state)
         {"no line end", "A: 1", "A: 1|", ""},
         {"empty", "", "", ""},
         {"body only", "\r\nbody\r\n", "", "body\r\n"},
+        {"body begins with white space", "A: 1\r\n\r\n \tbody\r\n", "A: 1|", " \tbody\r\n"},
         {"fold of white space only", "A: 1\r\n \r\nB: 2\r\n\r\n", "A: 1\r\n |B: 2|", ""},
         {"no colon", "A: 1\r\nfoo\r\n\r\n", NULL, "line 2: not a header field"},
         {"no colon after a folded one", "A: 1\r\n 2\r\n 3\r\nfoo\r\n", NULL,
