@@ -29,6 +29,7 @@ class Closed(Exception):
 class Milter:
     def __init__(self, address, actions=ALL_ACTIONS, steps=ALL_STEPS, seconds=30):
         self.socket = connect(address, seconds)
+        self._unsent = b""
         self.send(b"O", struct.pack("!III", 6, actions, steps))
         command, data = self.receive()
         assert command == b"O", (command, data)
@@ -38,10 +39,24 @@ class Milter:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        try:
+            self.flush()
+        except OSError:
+            pass  # the other side has left already
         self.socket.close()
 
-    def send_raw(self, octets):
+    def flush(self):
+        octets, self._unsent = self._unsent, b""
         self.socket.sendall(octets)
+
+    def send_raw(self, octets):
+        """Kept until an answer is waited for, as Postfix does: no write waits for another."""
+        self._unsent += octets
+        if len(self._unsent) > 65536:
+            self.flush()
 
     def send(self, command, data=b""):
         self.send_raw(struct.pack("!I", len(data) + 1) + command + data)
@@ -56,6 +71,7 @@ class Milter:
         return octets
 
     def receive(self):
+        self.flush()
         size = struct.unpack("!I", self._read(4))[0]
         packet = self._read(size)
         return packet[:1], packet[1:]
@@ -139,7 +155,7 @@ class Milter:
 
     def quit(self):
         self.send(b"Q")
-        self.socket.close()
+        self.close()
 
 
 def unfolded(head):

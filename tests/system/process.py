@@ -94,6 +94,14 @@ class Process:
     def wait_exit(self, seconds=30):
         return self.popen.wait(seconds)
 
+    def kill(self):
+        """Ends it and what it left behind, without asking."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.popen.wait()
+
     def stop(self, seconds=30):
         """SIGTERM and the exit code; SIGKILL for the whole group if it does not listen."""
         if self.is_alive():
@@ -102,11 +110,7 @@ class Process:
             code = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             code = None
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.popen.wait()
+        self.kill()
         assert code is not None, f"{self.name} did not stop within {seconds} s of SIGTERM"
         return code
 

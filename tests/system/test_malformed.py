@@ -330,4 +330,4 @@ def test_idle_connections_do_not_keep_others_out(service):
             assert verdict == CONTINUE
     finally:
         for milter in idle:
-            milter.socket.close()
+            milter.close()

@@ -33,7 +33,7 @@ timeout 5s
 # line -> what its error must name
 ERRORS = {
     2: "99999", 3: "workers", 4: "none", 7: "strict/relaxed", 8: "soon", 11: "10.0.0.7/8",
-    13: "log", 17: "1ms", 18: "timeout 5s",
+    13: "log", 17: "1ms", 18: "key = value",
 }
 
 

@@ -120,7 +120,6 @@ CLIENTS = {
     "an exception in an internal network": ({"addr": "192.0.2.66"}, 0),
     "an exempt client": ({"addr": "192.0.2.77"}, 0),
     "an external client that logged in": ({"addr": "198.51.100.1", "login": "bob@acme"}, 1),
-    "an external client over IPv6": ({"addr": "IPV6:2001:db8::1"}, 0),
 }
 
 
