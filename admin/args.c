@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "admin/nearest.h"
+#include "base/nearest.h"
 
 /* One piece of a usage line. */
 struct piece {

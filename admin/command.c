@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "admin/nearest.h"
+#include "base/nearest.h"
 
 static const struct noun *const nouns[] = {
     &store_noun,   &vault_noun, &tenant_noun, &domain_noun, &key_noun,  &dns_noun,

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "admin/nearest.h"
 #include "admin/rows.h"
+#include "base/nearest.h"
 
 /* A record of the kind with its key set; *out is the caller's to release, also after a failure. */
 static enum status load(struct admin *admin, const struct kind *kind, const char *name, void **out,

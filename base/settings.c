@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/nearest.h"
 #include "base/settings_table.h"
 
 #include <errno.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 1 << 20, LINE_MAX_OCTETS = 8192, PROBLEMS_MAX = 1000, NAME_MAX_OCTETS = 40 };
+enum { FILE_MAX = 1 << 20, LINE_MAX_OCTETS = 8192, PROBLEMS_MAX = 1000 };
 
 struct reader {
     const char *path;
@@ -48,33 +49,6 @@ PRINTF_LIKE(2, 3) static void problem(struct reader *r, const char *fmt, ...)
     buf_clear(&text);
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-    size_t ab = a < b ? a : b;
-    return ab < c ? ab : c;
-}
-
-/* Levenshtein distance, one row of the matrix at a time. */
-static size_t distance(struct span a, struct span b)
-{
-    size_t row[NAME_MAX_OCTETS + 1];
-    a = span_head(a, NAME_MAX_OCTETS);
-    b = span_head(b, NAME_MAX_OCTETS);
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a.len; i++) {
-        size_t corner = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b.len; j++) {
-            size_t above = row[j + 1];
-            size_t changed = ascii_lower(a.data[i]) != ascii_lower(b.data[j]);
-            row[j + 1] = smallest(above + 1, row[j] + 1, corner + changed);
-            corner = above;
-        }
-    }
-    return row[b.len];
-}
-
 static const struct settings_entry *find_section(struct span name)
 {
     for (size_t i = 0; i < settings_table_count; i++)
@@ -95,26 +69,23 @@ static const struct settings_entry *find_key(const char *section, struct span ke
     return NULL;
 }
 
-static const char *nearest_section(struct span name)
+static struct span nearest_section(struct span name)
 {
-    const char *best = settings_table[0].section;
-    for (size_t i = 1; i < settings_table_count; i++)
-        if (distance(name, span_str(settings_table[i].section)) < distance(name, span_str(best)))
-            best = settings_table[i].section;
-    return best;
+    struct nearest nearest;
+    nearest_init(&nearest, name);
+    for (size_t i = 0; i < settings_table_count; i++)
+        nearest_offer(&nearest, span_str(settings_table[i].section));
+    return nearest.best;
 }
 
-static const char *nearest_key(const char *section, struct span key)
+static struct span nearest_key(const char *section, struct span key)
 {
-    const char *best = NULL;
-    for (size_t i = 0; i < settings_table_count; i++) {
-        const struct settings_entry *entry = &settings_table[i];
-        if (strcmp(entry->section, section) != 0)
-            continue;
-        if (best == NULL || distance(key, span_str(entry->key)) < distance(key, span_str(best)))
-            best = entry->key;
-    }
-    return best;
+    struct nearest nearest;
+    nearest_init(&nearest, key);
+    for (size_t i = 0; i < settings_table_count; i++)
+        if (strcmp(settings_table[i].section, section) == 0)
+            nearest_offer(&nearest, span_str(settings_table[i].key));
+    return nearest.best;
 }
 
 static void read_section(struct reader *r, struct span line)
@@ -128,9 +99,10 @@ static void read_section(struct reader *r, struct span line)
     const struct settings_entry *entry = find_section(name);
     r->section = entry == NULL ? NULL : entry->section;
     r->skipping = entry == NULL;
+    struct span nearest = nearest_section(name);
     if (entry == NULL)
-        problem(r, "[%.*s]: no such section (nearest: [%s])", (int)name.len, name.data,
-                nearest_section(name));
+        problem(r, "[%.*s]: no such section (nearest: [%.*s])", (int)name.len, name.data,
+                (int)nearest.len, nearest.data);
 }
 
 /* The value stays out of these sentences: an unknown key may well hold a password. */
@@ -138,14 +110,15 @@ static void unknown_key(struct reader *r, struct span key)
 {
     const struct settings_entry *elsewhere = find_key(NULL, key);
     const char *section = r->section == NULL ? "no section" : r->section;
+    struct span nearest = nearest_key(section, key);
     if (elsewhere != NULL)
         problem(r, "[%s] %.*s: no such key here (it belongs to [%s])", section, (int)key.len,
                 key.data, elsewhere->section);
     else if (r->section == NULL)
         problem(r, "%.*s: stands before the first [section]", (int)key.len, key.data);
     else
-        problem(r, "[%s] %.*s: no such key (nearest: %s)", section, (int)key.len, key.data,
-                nearest_key(r->section, key));
+        problem(r, "[%s] %.*s: no such key (nearest: %.*s)", section, (int)key.len, key.data,
+                (int)nearest.len, nearest.data);
 }
 
 static void read_value(struct reader *r, const struct settings_entry *entry, struct span value)

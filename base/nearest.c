@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "admin/nearest.h"
+#include "base/nearest.h"
 
 enum { LENGTH_MAX = 64 }; /* longer names are compared by their beginning */
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The known name nearest to one that is not known, for error texts. Offer every known name,
- * then read `best`. Pure.
+ * then read `best`. Pure; any thread with its own struct.
  */
-#ifndef INKAN_ADMIN_NEAREST_H
-#define INKAN_ADMIN_NEAREST_H
+#ifndef INKAN_BASE_NEAREST_H
+#define INKAN_BASE_NEAREST_H
 
 #include "base/bytes.h"
 
