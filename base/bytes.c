@@ -118,6 +118,17 @@ size_t span_utf8(struct span s)
     return 0;
 }
 
+bool span_is_utf8(struct span s)
+{
+    while (s.len > 0) {
+        size_t len = span_utf8(s);
+        if (len == 0)
+            return false;
+        s = span_from(s, len);
+    }
+    return true;
+}
+
 bool span_number(struct span s, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

@@ -51,6 +51,8 @@ bool span_next(struct span *rest, char sep, struct span *part);
 /* Octets of the well-formed UTF-8 character at the start (RFC 3629: 1 to 4, no surrogates, no
  * overlong forms); 0 when there is none or the span is empty. */
 size_t span_utf8(struct span s);
+/* Whether the whole span is well-formed UTF-8; true for an empty one. */
+bool span_is_utf8(struct span s);
 /* True when s is decimal digits only and at most `max`, which is then in *out. */
 bool span_number(struct span s, uint64_t max, uint64_t *out);
 /* A heap copy with a NUL behind it, for the caller to free; NULL when memory is short. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dkim/utf8.h"
-
 enum { DOMAIN_TEXT_MAX = 1024 };
 
 /* The reader goes through the text once. What a run of words is (a display name, a local
@@ -232,8 +230,7 @@ static bool take_address(struct reader *reader, const struct words *words, struc
         return fail(reader, "no local part before the @");
     if (words->too_long)
         return fail(reader, "a local part that is too long");
-    if (memchr(words->text, '\0', words->len) ||
-        !dkim_utf8_is_valid(span_of(words->text, words->len)))
+    if (memchr(words->text, '\0', words->len) || !span_is_utf8(span_of(words->text, words->len)))
         return fail(reader, "a local part that is not UTF-8");
     memcpy(out->local, words->text, words->len);
     out->local[words->len] = '\0';

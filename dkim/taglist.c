@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dkim/taglist.h"
 
-#include "dkim/utf8.h"
-
 enum { COLUMNS_MAX = 76, INDENT = 8 /* a HTAB at the start of a line */ };
 
 /* -- reading ------------------------------------------------------------------------------ */
@@ -34,7 +32,7 @@ static bool is_tag_value(struct span value)
             return false;
         }
     }
-    return dkim_utf8_is_valid(value);
+    return span_is_utf8(value);
 }
 
 static bool has_tag(const struct dkim_taglist *list, struct span name)
