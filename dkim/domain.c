@@ -84,9 +84,11 @@ static enum status copy_utf8(struct span in, bool underscore, char out[DKIM_DOMA
 static enum status normalize(struct span in, bool underscore, char out[DKIM_DOMAIN_SIZE],
                              struct err *err)
 {
-    if (in.len && in.data[0] == '[')
+    if (in.len == 0)
+        return err_set(err, ST_INVALID, "an empty name");
+    if (in.data[0] == '[')
         return err_set(err, ST_INVALID, "an address literal, not a domain");
-    if (in.len && in.data[in.len - 1] == '.')
+    if (in.data[in.len - 1] == '.')
         return err_set(err, ST_INVALID, "a dot at the end");
     return is_ascii(in) ? copy_ascii(in, underscore, out, err)
                         : copy_utf8(in, underscore, out, err);
