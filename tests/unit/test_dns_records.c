@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Key records as text: what is written, and that the record file reads it back.
+ */
+#include "tests/unit/test_dkim_support.h"
+
+#include "dns/recordfile.h"
+#include "dns/records.h"
+
+static struct record record_of(const char *name, const char *value, size_t len)
+{
+    struct record record = {.value = BUF_INIT(0)};
+    snprintf(record.name, sizeof record.name, "%s", name);
+    buf_append(&record.value, value, len);
+    return record;
+}
+
+static void formats_are_written(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        enum records_format format;
+        const char *want;
+    } cases[] = {
+        {"zone", "v=DKIM1; p=", RECORDS_ZONE, "s.example. IN TXT ( \"v=DKIM1; p=\" )\n"},
+        {"zone with quotes", "a\"b\\c", RECORDS_ZONE, "s.example. IN TXT ( \"a\\\"b\\\\c\" )\n"},
+        {"zone with octets", "\x01\xff", RECORDS_ZONE, "s.example. IN TXT ( \"\\001\\255\" )\n"},
+        {"oneline", "v=DKIM1; p=", RECORDS_ONELINE, "s.example v=DKIM1; p=\n"},
+        {"json", "p=\"", RECORDS_JSON,
+         "[\n  {\"name\":\"s.example\",\"type\":\"TXT\",\"value\":\"p=\\\"\","
+         "\"strings\":[\"p=\\\"\"]}\n]\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct buf out = BUF_INIT(0);
+        struct records_writer writer;
+        struct record record = record_of("s.example", cases[i].value, strlen(cases[i].value));
+        records_begin(&writer, cases[i].format, &out);
+        records_add(&writer, &record);
+        records_end(&writer);
+        CHECK_TEXT(cases[i].name, buf_cstr(&out), cases[i].want);
+        records_clear(&record);
+        buf_clear(&out);
+    }
+}
+
+static void an_empty_listing_is_written(void **state)
+{
+    static const char *const want[] = {
+        [RECORDS_ZONE] = "", [RECORDS_ONELINE] = "", [RECORDS_JSON] = "[]\n"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(want); i++) {
+        struct buf out = BUF_INIT(0);
+        struct records_writer writer;
+        records_begin(&writer, (enum records_format)i, &out);
+        records_end(&writer);
+        CHECK_TEXT("empty", buf_cstr(&out), want[i]);
+        buf_clear(&out);
+    }
+}
+
+static void key_records_are_made(void **state)
+{
+    static const struct {
+        const char *name;
+        struct records_key key;
+        const char *want_name, *want_value;
+    } cases[] = {
+        {"rsa",
+         {"example.com", "s1", DKIM_RSA_SHA256, SPAN_LIT("abc")},
+         "s1._domainkey.example.com",
+         "v=DKIM1; k=rsa; p=YWJj"},
+        {"ed25519",
+         {"example.com", "e.x", DKIM_ED25519_SHA256, SPAN_LIT("abc")},
+         "e.x._domainkey.example.com",
+         "v=DKIM1; k=ed25519; p=YWJj"},
+        {"gravestone",
+         {"example.com", "s1", DKIM_RSA_SHA256, {NULL, 0}},
+         "s1._domainkey.example.com",
+         "v=DKIM1; p="},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct record record = {.value = BUF_INIT(0)};
+        struct err err = {0};
+        CHECK_STATUS(cases[i].name, records_of_key(&cases[i].key, &record, &err), ST_OK, err);
+        CHECK_TEXT(cases[i].name, record.name, cases[i].want_name);
+        CHECK_TEXT(cases[i].name, buf_cstr(&record.value), cases[i].want_value);
+        records_clear(&record);
+    }
+}
+
+/* Every length around the edges of a character-string, and every octet. */
+static void zone_text_is_read_back(void **state)
+{
+    static const size_t lengths[] = {1, 254, 255, 256, 510, 511, 1000};
+    (void)state;
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        struct buf out = BUF_INIT(0), got = BUF_INIT(0);
+        struct records_writer writer;
+        struct record record = record_of("s._domainkey.example.com", "", 0);
+        struct recordfile *file = NULL;
+        struct err err = {0};
+        for (size_t k = 0; k < lengths[i]; k++)
+            buf_append_char(&record.value, (char)(k + i));
+        records_begin(&writer, RECORDS_ZONE, &out);
+        records_add(&writer, &record);
+        records_end(&writer);
+        CHECK_STATUS("read", recordfile_parse(buf_span(&out), &file, &err), ST_OK, err);
+        CHECK_STATUS("find", recordfile_source(file, "S._domainkey.EXAMPLE.com", &got, &err), ST_OK,
+                     err);
+        assert_true(span_equal(buf_span(&got), buf_span(&record.value)));
+        recordfile_free(file);
+        records_clear(&record);
+        buf_clear(&out);
+        buf_clear(&got);
+    }
+}
+
+static void record_files_are_read(void **state)
+{
+    static const struct {
+        const char *name, *text, *want; /* the value at s.example, NULL: none */
+    } cases[] = {
+        {"plain", "s.example v=DKIM1; p=abc", "v=DKIM1; p=abc"},
+        {"tab", "s.example\tv=DKIM1; p=abc\n", "v=DKIM1; p=abc"},
+        {"CRLF", "s.example v=1\r\n", "v=1"},
+        {"final dot", "s.example. v=1\n", "v=1"},
+        {"case", "S.eXample v=1\n", "v=1"},
+        {"quoted", "s.example \"v=1; \" \"p=\"\n", "v=1; p="},
+        {"comment behind quotes", "s.example \"v=1\" ; p=\n", "v=1"},
+        {"semicolon in quotes", "s.example \"v=1; p=\"\n", "v=1; p="},
+        {"zone", "s.example. IN TXT \"v=1\"\n", "v=1"},
+        {"zone with TTL", "s.example. 3600 in txt \"v=1\"\n", "v=1"},
+        {"zone without class", "s.example. TXT \"v=1\"\n", "v=1"},
+        {"zone unquoted", "s.example. IN TXT v=1\n", "v=1"},
+        {"parentheses", "s.example. IN TXT ( \"a\"\n\t\"b\" ) ; c\n", "ab"},
+        {"comment in parentheses", "s.example. IN TXT ( \"a\" ; x )\n \"b\" )\n", "ab"},
+        {"escapes", "s.example \"a\\\"b\\\\c\\;d\\065\"\n", "a\"b\\c;dA"},
+        {"others around it", "a.example x\n\n; c\n# c\n$TTL 1\ns.example v=1\nb.example y\n",
+         "v=1"},
+        {"blank lines", "\n \t\n  s.example v=1\n\n", "v=1"},
+        {"not there", "t.example v=1\n", NULL},
+        {"nothing", "", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct recordfile *file = NULL;
+        struct buf got = BUF_INIT(0);
+        struct err err = {0};
+        CHECK_STATUS(cases[i].name, recordfile_parse(span_str(cases[i].text), &file, &err), ST_OK,
+                     err);
+        CHECK_STATUS(cases[i].name, recordfile_source(file, "s.example", &got, &err),
+                     cases[i].want == NULL ? ST_NOT_FOUND : ST_OK, err);
+        if (cases[i].want != NULL)
+            CHECK_TEXT(cases[i].name, buf_cstr(&got), cases[i].want);
+        recordfile_free(file);
+        buf_clear(&got);
+    }
+}
+
+static void two_records_at_a_name_are_a_fault_of_that_name(void **state)
+{
+    struct recordfile *file = NULL;
+    struct buf got = BUF_INIT(0);
+    struct err err = {0};
+    (void)state;
+    struct span text = SPAN_LIT("a.example x\nb.example y\nA.example. z\n");
+    CHECK_STATUS("read", recordfile_parse(text, &file, &err), ST_OK, err);
+    assert_int_equal(recordfile_count(file), 3);
+    CHECK_STATUS("twice", recordfile_source(file, "a.example", &got, &err), ST_INVALID, err);
+    CHECK_STATUS("once", recordfile_source(file, "b.example", &got, &err), ST_OK, err);
+    recordfile_free(file);
+    buf_clear(&got);
+}
+
+static void bad_record_files_are_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        struct span text;
+        const char *want;
+    } cases[] = {
+        {"no value", SPAN_LIT("a x\nb\n"), "line 2: a name without a value"},
+        {"empty strings", SPAN_LIT("a \"\"\n"), "line 1: a name without a value"},
+        {"open quote", SPAN_LIT("a \"x\n"), "line 1: a quoted string without its end"},
+        {"open parenthesis", SPAN_LIT("a ( \"x\"\n\n"), "line 3: a parenthesis without its end"},
+        {"nested", SPAN_LIT("a ( ( \"x\" ) )\n"), "line 1: a parenthesis too many"},
+        {"closed only", SPAN_LIT("a TXT \"x\" )\n"), "line 1: a parenthesis too many"},
+        {"escape over 255", SPAN_LIT("a \"\\256\"\n"), "line 1: an escape over \\255"},
+        {"short escape", SPAN_LIT("a \"\\25\"\n"), "line 1: a backslash wants three digits"},
+        {"escape at the end", SPAN_LIT("a \"\\"), "line 1: a backslash at the end"},
+        {"another type", SPAN_LIT("a IN CNAME b.\n"), "line 1: only TXT records are understood"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct recordfile *file = NULL;
+        struct err err = {0};
+        CHECK_STATUS(cases[i].name, recordfile_parse(cases[i].text, &file, &err), ST_INVALID, err);
+        CHECK_TEXT(cases[i].name, err.text, cases[i].want);
+    }
+}
+
+static void nul_octets_do_no_harm(void **state)
+{
+    struct recordfile *file = NULL;
+    struct err err = {0};
+    (void)state;
+    struct span text = SPAN_LIT("a TXT x\0y\0\n\0b z\0(\n");
+    CHECK_STATUS("NUL", recordfile_parse(text, &file, &err), ST_OK, err);
+    recordfile_free(file);
+}
+
+static void format_names_are_read(void **state)
+{
+    enum records_format format = RECORDS_ZONE;
+    struct err err = {0};
+    (void)state;
+    CHECK_STATUS("json", records_format_parse(SPAN_LIT("json"), &format, &err), ST_OK, err);
+    assert_int_equal(format, RECORDS_JSON);
+    CHECK_STATUS("none", records_format_parse(SPAN_LIT("xml"), &format, &err), ST_INVALID, err);
+    CHECK_TEXT("none", err.text, "xml: no such format (zone, oneline, json)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats_are_written),
+        cmocka_unit_test(an_empty_listing_is_written),
+        cmocka_unit_test(key_records_are_made),
+        cmocka_unit_test(zone_text_is_read_back),
+        cmocka_unit_test(record_files_are_read),
+        cmocka_unit_test(two_records_at_a_name_are_a_fault_of_that_name),
+        cmocka_unit_test(bad_record_files_are_refused),
+        cmocka_unit_test(nul_octets_do_no_harm),
+        cmocka_unit_test(format_names_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
