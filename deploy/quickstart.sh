@@ -69,8 +69,6 @@ keyring = $demo/keyring
 listen = $socket
 pid_file = $pid_file
 workers = 1
-[metrics]
-listen =
 [log]
 to = stderr
 SETTINGS

@@ -44,7 +44,6 @@ class Inkan:
             "server.pid_file": os.path.join(folder, "inkand.pid"),
             "server.workers": "2",
             "server.drain": "20s",
-            "metrics.listen": "",
             "log.to": "stderr",
         }
         self.daemon = None

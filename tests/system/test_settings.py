@@ -103,7 +103,7 @@ def test_conf_show_tells_value_and_origin_of_every_key(new_inkan):
     assert shown["sign.expiry"]["source"].startswith("line ")
     assert shown["sign.author"]["source"] == "default"
     line = next(line for line in inkan.ok("conf", "show").splitlines() if "expiry" in line)
-    assert re.search(r"\bsign\b.*\bexpiry\b.*\b(14d|2w)\b.*\bline \d+", line), line
+    assert re.search(r"\bsign\b.*\bexpiry\b.*\bline \d+\b.*\b(14d|2w)\b", line), line
 
 
 def test_example_file_is_good():

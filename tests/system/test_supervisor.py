@@ -14,11 +14,11 @@ import pytest
 import messages
 import peers
 from inkan import BUILD, PATIENCE
-from milter import CONTINUE, Closed, Milter
+from milter import CONTINUE, REPLY_CODE, TEMPFAIL, Closed, Milter
 from process import Process, answers, wait_for
 
 GOOD = messages.compose(b"a@example.com")
-EXIT_INVALID, EXIT_TEMPORARY, EXIT_BROKEN = 2, 75, 70
+EXIT_INVALID, EXIT_REFUSED, EXIT_BROKEN, EXIT_TEMPORARY = 2, 3, 70, 75
 
 
 @pytest.fixture
@@ -42,13 +42,15 @@ def uid_of(pid):
 
 
 class Load:
-    """Clients that send message after message until told to stop; a message is lost when its
-    session ends without a verdict on it, or when it comes back unsigned."""
+    """Clients that send message after message until told to stop. A message is lost when its
+    session ends without a verdict on it, or when it comes back unsigned; it is deferred when the
+    MTA is told to try again."""
 
     def __init__(self, inkan, clients=4):
         self.inkan = inkan
         self.signed = 0
         self.lost = []
+        self.deferred = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
@@ -77,9 +79,9 @@ class Load:
             try:
                 verdict, message = self._finish(milter)
             except (OSError, Closed) as problem:
-                self._count(False, problem)
+                self._count(None, problem)
                 return
-            self._count(verdict == CONTINUE and b"DKIM-Signature" in message, verdict)
+            self._count(verdict, message)
 
     @staticmethod
     def _finish(milter):
@@ -89,12 +91,14 @@ class Load:
             verdict, inserted = milter.end()
         return verdict, b"".join(name for _, name, _ in inserted)
 
-    def _count(self, signed, what):
+    def _count(self, verdict, what):
         with self._lock:
-            if signed:
+            if verdict == CONTINUE and what == b"DKIM-Signature":
                 self.signed += 1
+            elif verdict in (TEMPFAIL, REPLY_CODE):
+                self.deferred += 1
             else:
-                self.lost.append(what)
+                self.lost.append((verdict, what))
 
     def wait_for_more(self, count=30):
         """Until so many more messages were signed."""
@@ -131,7 +135,7 @@ def test_sigterm_under_load_loses_no_message(inkan, load):
     inkan.daemon.signal(signal.SIGTERM)
     code = inkan.daemon.wait_exit(40)
     load.end()
-    assert load.lost == []
+    assert load.lost == []  # what began after the signal is deferred
     assert code == 0
     assert not answers(inkan.address)
 
@@ -173,7 +177,7 @@ def test_sighup_with_good_settings_under_load_loses_no_message(inkan, load):
     assert peers.signatures_of(signed)[0]["c"] == "simple/simple"
     load.end()
     wait_for("old workers are gone", lambda: not set(before) & set(inkan.daemon.children()), 40)
-    assert load.lost == []
+    assert load.lost == [] and load.deferred == 0
 
 
 def test_sighup_with_broken_settings_changes_nothing(inkan, load):
@@ -186,7 +190,7 @@ def test_sighup_with_broken_settings_changes_nothing(inkan, load):
     load.wait_for_more()
     load.end()
     assert inkan.daemon.children() == before
-    assert load.lost == []
+    assert load.lost == [] and load.deferred == 0
 
 
 def test_supervisor_killed_leaves_no_worker_behind(inkan):
@@ -300,7 +304,7 @@ def test_missing_keyring_is_said(inkan):
 def test_keyring_others_can_read_is_refused(inkan, mode):
     os.chmod(inkan.keyring, mode)
     code, said = refuses_to_start(inkan)
-    assert code == EXIT_BROKEN and inkan.keyring in said, said
+    assert code == EXIT_REFUSED and inkan.keyring in said, said
 
 
 def test_broken_keyring_is_refused(inkan):
@@ -318,7 +322,7 @@ def test_keyring_without_the_key_of_the_store_is_refused_or_defers(inkan):
     with Milter(inkan.address) as milter:
         milter.greet()
         verdict, message = milter.message(GOOD)
-    assert verdict not in (CONTINUE,) and not peers.signatures_of(message)
+    assert verdict in (TEMPFAIL, REPLY_CODE) and not peers.signatures_of(message)
 
 
 def test_pid_file_names_the_supervisor_and_goes_at_the_stop(inkan):
@@ -331,11 +335,30 @@ def test_pid_file_names_the_supervisor_and_goes_at_the_stop(inkan):
     assert not os.path.exists(path)
 
 
-def test_store_that_is_not_there_is_said(new_inkan):
+def test_store_that_is_not_there_defers_and_is_found_when_it_comes(new_inkan):
     inkan = new_inkan()
     inkan.ok("vault", "init")
-    code, said = refuses_to_start(inkan)
-    assert code in (EXIT_BROKEN, EXIT_TEMPORARY, EXIT_INVALID, 1) and "inkan.db" in said, said
+    inkan.start()
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        verdict, message = milter.message(GOOD)
+        assert verdict in (TEMPFAIL, REPLY_CODE) and not peers.signatures_of(message)
+    assert "inkan.db" in inkan.reason("TEST0001")
+    inkan.ok("store", "init")
+    inkan.ok("tenant", "add", "acme")
+    inkan.add_domain("example.com")
+    wait_for("the daemon finds the store", lambda: signs(inkan), 5)
+
+
+def test_store_that_is_not_there_lets_pass_if_the_settings_say_so(new_inkan):
+    inkan = new_inkan(sign__on_store_error="accept")
+    inkan.ok("vault", "init")
+    inkan.start()
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        verdict, message = milter.message(GOOD)
+    assert verdict == CONTINUE and not peers.signatures_of(message)
+    assert inkan.reason("TEST0001").startswith("not signed: ")
 
 
 def test_check_says_nothing_of_good_settings(inkan):
