@@ -128,129 +128,118 @@ static enum status converse(struct filter *filter, int times, struct milter_resu
     return status;
 }
 
+static const struct {
+    const char *name;
+    uint32_t protocol;
+    struct answer answers[3];
+    enum status want;
+    enum milter_verdict verdict;
+    const char *seen, *text; /* NULL: not looked at */
+} cases[] = {
+    {"nothing to do", 0, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
+    {"steps left out", NO_HELO, {{0}}, ST_OK, MILTER_ACCEPT, "OCMRTLLNBE", message_text},
+    {"silent steps", SILENT_HEADERS, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
+    {"insert",
+     0,
+     {{'E', PACKET("\x09", "i\0\0\0\0X\0y\0\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "X: y\r\nA: 1\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
+    {"insert below the first",
+     0,
+     {{'E', PACKET("\x09", "i\0\0\0\x02X\0y\0\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "A: 1\r\nX: y\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
+    {"insert with its own space",
+     LEADING_SPACE,
+     {{'E', PACKET("\x0a", "i\0\0\0\0X\0\ty\0\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "X:\ty\r\nA: 1\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
+    {"add",
+     0,
+     {{'E', PACKET("\x05", "hX\0y\0\0\0\0\x01"
+                           "a")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "A: 1\r\nB: 2\r\n\t3\r\nX: y\r\n\r\nbody\r\n"},
+    {"change",
+     0,
+     {{'E', PACKET("\x09", "m\0\0\0\x01"
+                           "b\0y\0\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "A: 1\r\nb: y\r\n\r\nbody\r\n"},
+    {"remove",
+     0,
+     {{'E', PACKET("\x08", "m\0\0\0\x01"
+                           "A\0\0\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "B: 2\r\n\t3\r\n\r\nbody\r\n"},
+    {"new body after progress",
+     0,
+     {{'E', PACKET("\x01", "p\0\0\0\x04"
+                           "bnew\0\0\0\x01"
+                           "c")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     "A: 1\r\nB: 2\r\n\t3\r\n\r\nnew"},
+    {"accepted at the start",
+     0,
+     {{'C', PACKET("\x01", "a")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     "OC",
+     message_text},
+    {"accepted at the sender",
+     0,
+     {{'M', PACKET("\x01", "a")}},
+     ST_OK,
+     MILTER_ACCEPT,
+     NULL,
+     message_text},
+    {"rejected at the recipient",
+     0,
+     {{'R', PACKET("\x01", "r")}},
+     ST_OK,
+     MILTER_REJECT,
+     NULL,
+     NULL},
+    {"temporary at the end", 0, {{'E', PACKET("\x01", "t")}}, ST_OK, MILTER_TEMPFAIL, NULL, NULL},
+    {"discarded", 0, {{'N', PACKET("\x01", "d")}}, ST_OK, MILTER_DISCARD, NULL, NULL},
+    {"reply 451", 0, {{'E', PACKET("\x0b", "y451 later\0")}}, ST_OK, MILTER_TEMPFAIL, NULL, NULL},
+    {"reply 550", 0, {{'E', PACKET("\x08", "y550 no\0")}}, ST_OK, MILTER_REJECT, NULL, NULL},
+    {"unknown answer", 0, {{'E', PACKET("\x01", "?")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
+    {"malformed insert",
+     0,
+     {{'E', PACKET("\x04", "i\0\0X")}},
+     ST_BROKEN,
+     MILTER_ACCEPT,
+     NULL,
+     NULL},
+    {"empty packet", 0, {{'E', SPAN_LIT("\0\0\0\0")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
+    {"huge packet", 0, {{'E', SPAN_LIT("\x7f\0\0\0c")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
+    {"no answer", 0, {{'E', SPAN_LIT("")}}, ST_TEMP, MILTER_ACCEPT, NULL, NULL},
+    {"half an answer", 0, {{'E', SPAN_LIT("\0\0\0\x02c")}}, ST_TEMP, MILTER_ACCEPT, NULL, NULL},
+    {"flags that were not offered", 0x80000000, {{0}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
+};
+
 static void answers_are_obeyed(void **state)
 {
-    static const struct {
-        const char *name;
-        uint32_t protocol;
-        struct answer answers[3];
-        enum status want;
-        enum milter_verdict verdict;
-        const char *seen, *text; /* NULL: not looked at */
-    } cases[] = {
-        {"nothing to do", 0, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
-        {"steps left out", NO_HELO, {{0}}, ST_OK, MILTER_ACCEPT, "OCMRTLLNBE", message_text},
-        {"silent steps", SILENT_HEADERS, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
-        {"insert",
-         0,
-         {{'E', PACKET("\x09", "i\0\0\0\0X\0y\0\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "X: y\r\nA: 1\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
-        {"insert below the first",
-         0,
-         {{'E', PACKET("\x09", "i\0\0\0\x02X\0y\0\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "A: 1\r\nX: y\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
-        {"insert with its own space",
-         LEADING_SPACE,
-         {{'E', PACKET("\x0a", "i\0\0\0\0X\0\ty\0\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "X:\ty\r\nA: 1\r\nB: 2\r\n\t3\r\n\r\nbody\r\n"},
-        {"add",
-         0,
-         {{'E', PACKET("\x05", "hX\0y\0\0\0\0\x01"
-                               "a")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "A: 1\r\nB: 2\r\n\t3\r\nX: y\r\n\r\nbody\r\n"},
-        {"change",
-         0,
-         {{'E', PACKET("\x09", "m\0\0\0\x01"
-                               "b\0y\0\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "A: 1\r\nb: y\r\n\r\nbody\r\n"},
-        {"remove",
-         0,
-         {{'E', PACKET("\x08", "m\0\0\0\x01"
-                               "A\0\0\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "B: 2\r\n\t3\r\n\r\nbody\r\n"},
-        {"new body after progress",
-         0,
-         {{'E', PACKET("\x01", "p\0\0\0\x04"
-                               "bnew\0\0\0\x01"
-                               "c")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         "A: 1\r\nB: 2\r\n\t3\r\n\r\nnew"},
-        {"accepted at the start",
-         0,
-         {{'C', PACKET("\x01", "a")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         "OC",
-         message_text},
-        {"accepted at the sender",
-         0,
-         {{'M', PACKET("\x01", "a")}},
-         ST_OK,
-         MILTER_ACCEPT,
-         NULL,
-         message_text},
-        {"rejected at the recipient",
-         0,
-         {{'R', PACKET("\x01", "r")}},
-         ST_OK,
-         MILTER_REJECT,
-         NULL,
-         NULL},
-        {"temporary at the end",
-         0,
-         {{'E', PACKET("\x01", "t")}},
-         ST_OK,
-         MILTER_TEMPFAIL,
-         NULL,
-         NULL},
-        {"discarded", 0, {{'N', PACKET("\x01", "d")}}, ST_OK, MILTER_DISCARD, NULL, NULL},
-        {"reply 451",
-         0,
-         {{'E', PACKET("\x0b", "y451 later\0")}},
-         ST_OK,
-         MILTER_TEMPFAIL,
-         NULL,
-         NULL},
-        {"reply 550", 0, {{'E', PACKET("\x08", "y550 no\0")}}, ST_OK, MILTER_REJECT, NULL, NULL},
-        {"unknown answer", 0, {{'E', PACKET("\x01", "?")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
-        {"malformed insert",
-         0,
-         {{'E', PACKET("\x04", "i\0\0X")}},
-         ST_BROKEN,
-         MILTER_ACCEPT,
-         NULL,
-         NULL},
-        {"empty packet", 0, {{'E', SPAN_LIT("\0\0\0\0")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
-        {"huge packet", 0, {{'E', SPAN_LIT("\x7f\0\0\0c")}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
-        {"no answer", 0, {{'E', SPAN_LIT("")}}, ST_TEMP, MILTER_ACCEPT, NULL, NULL},
-        {"half an answer", 0, {{'E', SPAN_LIT("\0\0\0\x02c")}}, ST_TEMP, MILTER_ACCEPT, NULL, NULL},
-        {"flags that were not offered", 0x80000000, {{0}}, ST_BROKEN, MILTER_ACCEPT, NULL, NULL},
-    };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct filter filter = {.protocol = cases[i].protocol, .answers = cases[i].answers};
