@@ -50,6 +50,8 @@ static enum status migrate(struct admin *admin, bool create, struct err *err)
     struct migrate_options options = {
         .url = settings->store.url, .timeout_ms = settings->store.timeout_ms, .create = create};
     status = (admin->dry_run ? rehearse : migrate_run)(&options, &report, err);
+    if (status == ST_NOT_FOUND && create)
+        status = err_set(err, ST_INVALID, "%s: the directory does not exist", options.url);
     if (status != ST_OK)
         return status;
     struct migration answer = {settings->store.url, report.before, report.after};

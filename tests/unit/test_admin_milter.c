@@ -135,7 +135,7 @@ static const struct {
     enum status want;
     enum milter_verdict verdict;
     const char *seen, *text; /* NULL: not looked at */
-} cases[] = {
+} scripts[] = {
     {"nothing to do", 0, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
     {"steps left out", NO_HELO, {{0}}, ST_OK, MILTER_ACCEPT, "OCMRTLLNBE", message_text},
     {"silent steps", SILENT_HEADERS, {{0}}, ST_OK, MILTER_ACCEPT, "OCHMRTLLNBE", message_text},
@@ -241,19 +241,20 @@ static const struct {
 static void answers_are_obeyed(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct filter filter = {.protocol = cases[i].protocol, .answers = cases[i].answers};
+    for (size_t i = 0; i < COUNT(scripts); i++) {
+        struct filter filter = {.protocol = scripts[i].protocol, .answers = scripts[i].answers};
         struct milter_result result = {.verdict = MILTER_ACCEPT};
         struct buf text = BUF_INIT(0);
         struct err err = {0};
-        CHECK_STATUS(cases[i].name, converse(&filter, 1, &result, &text, &err), cases[i].want, err);
-        if (cases[i].want == ST_OK)
-            CHECK_TEXT(cases[i].name, milter_verdict_name(result.verdict),
-                       milter_verdict_name(cases[i].verdict));
-        if (cases[i].seen != NULL)
-            CHECK_TEXT(cases[i].name, filter.seen, cases[i].seen);
-        if (cases[i].text != NULL)
-            CHECK_TEXT(cases[i].name, buf_cstr(&text), cases[i].text);
+        CHECK_STATUS(scripts[i].name, converse(&filter, 1, &result, &text, &err), scripts[i].want,
+                     err);
+        if (scripts[i].want == ST_OK)
+            CHECK_TEXT(scripts[i].name, milter_verdict_name(result.verdict),
+                       milter_verdict_name(scripts[i].verdict));
+        if (scripts[i].seen != NULL)
+            CHECK_TEXT(scripts[i].name, filter.seen, scripts[i].seen);
+        if (scripts[i].text != NULL)
+            CHECK_TEXT(scripts[i].name, buf_cstr(&text), scripts[i].text);
         milter_result_clear(&result);
         buf_clear(&text);
     }
