@@ -208,7 +208,7 @@ static enum status add_entry(struct recordfile *file, struct span name, struct e
 static enum status take_record(struct reader *reader, struct recordfile *file, struct err *err)
 {
     size_t line = reader->line;
-    struct entry *entry;
+    struct entry *entry = NULL;
     bool typed;
     enum status status = add_entry(file, take_word(reader), &entry, err);
     if (status == ST_OK)
