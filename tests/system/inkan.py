@@ -12,9 +12,9 @@ from process import SANITIZER, Process, answers, free_port, wait_for
 BUILD = os.path.abspath(os.environ.get(
     "INKAN_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build")))
 # A report of a sanitizer must not look like an exit code of ours.
-SANITIZER_ENV = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+SANITIZER_ENV = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=1:quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1"}
 # OpenSSL's and the sanitizer's own start take their time there.
-PATIENCE = 3 if os.path.basename(BUILD) == "asan" else 1
+PATIENCE = 3 if BUILD.endswith("asan") else 1
 
 
 def write_settings(path, values):
