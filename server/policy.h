@@ -5,7 +5,7 @@
  * the domain's signers lies between the two halves and is the caller's.
  *
  * A policy is made once from the settings and is constant: any thread. Besides server/ only
- * admin/explain.c and admin/sign.c include this header.
+ * admin/decision.h includes this header, for `inkan explain` and `inkan sign`.
  */
 #ifndef INKAN_SERVER_POLICY_H
 #define INKAN_SERVER_POLICY_H

@@ -36,6 +36,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -361,6 +362,7 @@ int supervisor_run(const char *path, struct settings *settings)
         .listener = {.fd = -1},
         .channels = {-1, -1, -1, -1, -1},
     };
+    bool log_elsewhere = settings->log.to == LOG_TO_SYSLOG;
     log_text(LOG_LEVEL_INFO, "inkand " INKAN_VERSION " started, settings of %s", path);
     enum status status = open_all(&s, settings, &err);
     if (status == ST_OK) {
@@ -368,6 +370,8 @@ int supervisor_run(const char *path, struct settings *settings)
         log_text(LOG_LEVEL_INFO, "stopped");
     } else {
         log_text(LOG_LEVEL_ERROR, "%s", err.text);
+        if (log_elsewhere) /* whoever started it looks here first */
+            fprintf(stderr, "inkand: %s\n", err.text);
         s.exit_code = status_exit_code(status);
     }
     close_all(&s);
