@@ -271,7 +271,10 @@ static enum status sqlite_schema(struct driver_conn *base, int *version_out, str
         st = sql_query_text(base, "SELECT coalesce(max(\"version\"), 0) FROM \"migration\"", NULL,
                             &number, err);
     }
-    *version_out = atoi(buf_cstr(&number));
+    uint64_t version = 0;
+    if (st == ST_OK && !span_number(buf_span(&number), INT32_MAX, &version))
+        st = err_set(err, ST_BROKEN, "sqlite: the schema version is not a number");
+    *version_out = (int)version;
     buf_clear(&number);
     return st;
 }

@@ -11,6 +11,6 @@
 extern const struct driver sqlite_driver;
 
 /* For sql/migrate.c: runs statements without parameters or rows on an open connection. */
-enum status sqlite_execute(struct driver_conn *conn, const char *sql, struct err *err) MUST_CHECK;
+enum status sqlite_execute(struct driver_conn *base, const char *sql, struct err *err) MUST_CHECK;
 
 #endif

@@ -119,9 +119,9 @@ enum status vault_open(const char *path, struct vault **out, struct err *err)
 {
     struct buf text = BUF_SECRET(KEYFILE_MAX);
     struct vault *vault = calloc(1, sizeof *vault);
-    enum status st = keyfile_read(path, &text, err);
     if (vault == NULL)
-        st = err_set(err, ST_TEMP, "no memory");
+        return err_set(err, ST_TEMP, "no memory");
+    enum status st = keyfile_read(path, &text, err);
     if (st == ST_OK)
         st = parse(vault, path, buf_span(&text), err);
     if (st == ST_OK && (vault->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL)) == NULL)
