@@ -35,6 +35,19 @@ void admin_clear(struct admin *admin)
     settings_free(admin->settings);
 }
 
+/* All faults at once, each a sentence of its own; the caller has none left to tell. */
+static enum status load_settings(struct admin *admin, const char *path, struct err *err)
+{
+    struct buf problems = BUF_INIT(0);
+    enum status status = settings_load(path, &problems, NULL, &admin->settings, err);
+    if (status != ST_OK && problems.len > 0) {
+        admin_warn_lines(buf_span(&problems));
+        err_set(err, status, "%s", "");
+    }
+    buf_clear(&problems);
+    return status;
+}
+
 enum status admin_settings(struct admin *admin, const struct settings **out, struct err *err)
 {
     enum status status = ST_OK;
@@ -43,7 +56,7 @@ enum status admin_settings(struct admin *admin, const struct settings **out, str
         bool given = admin->config != NULL || getenv("INKAN_CONF") != NULL;
         if (!given && access(path, F_OK) != 0)
             path = NULL;
-        status = settings_load(path, NULL, NULL, &admin->settings, err);
+        status = load_settings(admin, path, err);
     }
     *out = admin->settings;
     return status;
@@ -167,6 +180,15 @@ void admin_warn(const char *fmt, ...)
             text.data[i] = '?';
     fprintf(stderr, "inkan: %s\n", buf_cstr(&text));
     buf_clear(&text);
+}
+
+void admin_warn_lines(struct span lines)
+{
+    struct span line;
+    while (span_next(&lines, '\n', &line)) {
+        if (line.len > 0)
+            admin_warn("%.*s", (int)line.len, line.data);
+    }
 }
 
 static enum status read_all(int fd, struct buf *out, struct err *err)

@@ -58,6 +58,8 @@ enum status admin_agreed(const struct admin *admin, const char *what, struct err
 void admin_did(struct admin *admin, const char *verb, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* A sentence on standard error, in either form of output; nothing unprintable gets there. */
 void admin_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Each line as such a sentence. */
+void admin_warn_lines(struct span lines);
 
 /* Reads all of standard input, or with a path that is not "-" a file, up to the buffer's limit. */
 enum status admin_read(const char *path, struct buf *out, struct err *err) MUST_CHECK;

@@ -25,18 +25,18 @@ static const struct kind kind_verdict = OUTPUT_KIND("settings", struct verdict, 
 static void tell(struct output *output, const char *member, struct span lines)
 {
     struct span line;
-    if (output->json)
-        output_list_begin(output, member);
+    if (!output->json) {
+        admin_warn_lines(lines);
+        return;
+    }
+    output_list_begin(output, member);
     while (span_next(&lines, '\n', &line)) {
         char *text = line.len == 0 ? NULL : span_dup(line);
-        if (text != NULL && output->json)
+        if (text != NULL)
             output_record(output, &kind_sentence, &(struct sentence){text});
-        else if (text != NULL)
-            admin_warn("%s", text);
         free(text);
     }
-    if (output->json)
-        output_list_end(output, &kind_sentence);
+    output_list_end(output, &kind_sentence);
 }
 
 static enum status check(struct admin *admin, const struct args *args, struct err *err)

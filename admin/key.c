@@ -228,9 +228,6 @@ static enum status retire(struct admin *admin, const struct args *args, struct e
     struct key key = {.domain = NULL};
     enum status status = admin_named(find_key(admin, args, &key, err), err);
     if (status == ST_OK)
-        status = admin_agreed(admin,
-                              "this destroys the private key, and nothing signs in its place", err);
-    if (status == ST_OK)
         status = admin_transaction(admin, retire_key, &key, err);
     if (status == ST_OK)
         record_changed(admin, &kind_key, &key, "retire");

@@ -90,6 +90,8 @@ enum status keyfile_create(const char *path, struct span content, struct err *er
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return err_set(err, ST_CONFLICT, "keyring %s: exists already", path);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return err_set(err, ST_INVALID, "keyring %s: there is no such folder", path);
     if (fd < 0)
         return system_fault(path, "cannot create", err);
     enum status st = write_all(fd, path, content, err);
