@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "admin/command.h"
+#include "storage/drivers.h"
 
 struct sentence {
     char *text;
@@ -39,6 +40,17 @@ static void tell(struct output *output, const char *member, struct span lines)
     output_list_end(output, &kind_sentence);
 }
 
+/* Which stores there are is not base's to know: only the drivers of this build say. */
+static enum status check_store(const char *path, const struct settings *settings,
+                               struct buf *problems, struct err *err)
+{
+    const struct driver *driver;
+    enum status status = drivers_find(settings->store.url, &driver, err);
+    if (status != ST_OK)
+        buf_printf(problems, "%s: %s\n", path, err->text);
+    return status;
+}
+
 static enum status check(struct admin *admin, const struct args *args, struct err *err)
 {
     struct buf problems = BUF_INIT(0), warnings = BUF_INIT(0);
@@ -46,6 +58,8 @@ static enum status check(struct admin *admin, const struct args *args, struct er
     struct verdict verdict = {.path = span_dup(span_str(path))};
     (void)args;
     enum status status = settings_load(path, &problems, &warnings, &admin->settings, err);
+    if (status == ST_OK)
+        status = check_store(path, admin->settings, &problems, err);
     verdict.ok = status == ST_OK;
     if (admin->output.json)
         output_begin(&admin->output, &kind_verdict, &verdict);
