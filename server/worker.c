@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "server/drain.h"
+#include "server/rescue.h"
 #include "server/session.h"
 #include "storage/keyring.h"
 
@@ -23,6 +24,7 @@ struct worker {
     struct keyring *keyring;
     struct session_service service;
     struct drain drain;
+    struct rescue rescue;
     pthread_t feed;
     bool feed_runs;
     int feed_end_fd; /* an eventfd: the feed thread is to end */
@@ -133,11 +135,14 @@ static enum status start(struct worker *w, struct err *err)
     fill_in(w);
     session_serve(&w->service);
     status = start_feed(w, err);
+    if (status == ST_OK)
+        status = rescue_start(&w->rescue, &w->options->listener->name, err);
     return status == ST_OK ? drain_start(&w->drain, err) : status;
 }
 
-static void stop_storage(struct worker *w)
+static void stop_all(struct worker *w)
 {
+    rescue_stop(&w->rescue);
     if (w->feed_end_fd >= 0) {
         eventfd_write(w->feed_end_fd, 1);
         if (w->feed_runs)
@@ -156,7 +161,7 @@ int worker_run(const struct worker_options *options)
     enum status status = start(&worker, &err);
     if (status != ST_OK) {
         log_text(LOG_LEVEL_ERROR, "worker: cannot start: %s", err.text);
-        stop_storage(&worker);
+        stop_all(&worker);
         return status_exit_code(status);
     }
     if (write(options->ready_fd, &pid, sizeof pid) != (ssize_t)sizeof pid)
@@ -166,6 +171,6 @@ int worker_run(const struct worker_options *options)
         log_text(LOG_LEVEL_ERROR, "worker: libmilter gave up");
     if (!drain_finish(&worker.drain))
         _exit(code);
-    stop_storage(&worker);
+    stop_all(&worker);
     return code;
 }

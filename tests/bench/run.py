@@ -69,7 +69,7 @@ workers = {args.processes}
 [log]
 to = stderr
 """)
-        with self.log.open("w") as log:
+        with self.log.open("a") as log:
             self.process = subprocess.Popen([args.build / "inkand", "-c", conf], stderr=log)
         deadline = time.monotonic() + 30
         while "ready: " not in self.log.read_text():
