@@ -15,6 +15,7 @@ case $demo in
 /*) ;;
 *) demo=$PWD/$demo ;;
 esac
+shown=${demo#"$PWD"/} # as it is printed
 socket=inet:$port@127.0.0.1
 domain=demo.example
 conf=$demo/inkan.conf
@@ -136,21 +137,21 @@ step build "build/inkan and build/inkand ($(build/inkan --version))"
 stop_daemon
 write_settings
 onboard
-step onboard "tenant demo with domain $domain, in $demo/inkan.db"
+step onboard "tenant demo with domain $domain, in $shown/inkan.db"
 start_daemon
 step inkand "listens on $socket (process $(daemon_pid))"
 write_message
 inkan probe --socket "$socket" <"$demo/message.eml" >"$demo/signed.eml" ||
     die "the message came back unsigned: see $daemon_log"
-step sign "$demo/signed.eml, signed through the milter protocol"
+step sign "$shown/signed.eml, signed through the milter protocol"
 inkan dns records "$domain" --format oneline >"$demo/record.txt"
 inkan verify --records "$demo/record.txt" <"$demo/signed.eml" >"$demo/verified.txt" ||
     die "the signature does not verify: see $demo/verified.txt"
 step verify "the signature is good"
 cat <<NEXT
 
-DNS must show this TXT record before mail of $domain is signed for the world
-(for a zone file: build/inkan -c $conf dns records $domain):
+The TXT record of $domain that DNS must show, so that others can verify, too
+(as a zone file: build/inkan -c $shown/inkan.conf dns records $domain):
 
 $(cat "$demo/record.txt")
 
