@@ -66,67 +66,69 @@ static void addresses_are_read(void **state)
     }
 }
 
+static const struct {
+    const char *name, *in;
+} refused[] = {
+    {"empty", ""},
+    {"white space", " \t"},
+    {"only commas", ",,"},
+    {"only a comment", "(a@b.com)"},
+    {"no domain", "joe"},
+    {"no domain in brackets", "Joe <joe>"},
+    {"no domain after the @", "joe@"},
+    {"no local part", "@x.com"},
+    {"empty brackets", "Joe <>"},
+    {"empty local part", "\"\"@x.com"},
+    {"two at signs", "a@b@c.com"},
+    {"two at signs in brackets", "<a@b@c.com>"},
+    {"address as name", "a@b.com <c@d.com>"},
+    {"name after an address", "<a@b.com> Joe"},
+    {"two in brackets", "<a@b.com> <c@d.com>"},
+    {"two without a comma", "a@b.com c@d.com"},
+    {"brackets in brackets", "<<a@b.com>>"},
+    {"route", "<@a.com,@b.com:c@d.com>"},
+    {"open bracket", "Joe <a@b.com"},
+    {"close bracket", "a@b.com>"},
+    {"open quote", "\"Joe <a@b.com>"},
+    {"open comment", "a@b.com (x"},
+    {"open nested comment", "a@b.com (x (y)"},
+    {"close comment", "a@b.com )"},
+    {"address literal", "a@[192.0.2.1]"},
+    {"trailing dot", "a@b.com."},
+    {"empty label", "a@b..com"},
+    {"dot first", ".a@b.com"},
+    {"dot last", "a.@b.com"},
+    {"dots together", "a..b@c.com"},
+    {"words without a dot", "a b@c.com"},
+    {"quoted beside plain", "\"a\"b@c.com"},
+    {"colon without a group", "a@b.com: c@d.com;"},
+    {"group within a group", "G: H: a@b.com;;"},
+    {"group without a name", ": a@b.com;"},
+    {"group without end", "G: a@b.com"},
+    {"semicolon", "a@b.com;"},
+    {"group without comma behind", "G: a@b.com; c@d.com"},
+    {"lone line feed", "Joe\n <a@b.com>"},
+    {"line end without folding", "Joe\r\n<a@b.com>"},
+    {"control character", "Joe\x01 <a@b.com>"},
+    {"control character in quotes", "\"\x1b\"@b.com"},
+    {"delete", "a\x7f@b.com"},
+    {"backslash at the end", "\"a\\"},
+    {"underlong UTF-8 local part", "\xc0\xaf@b.com"},
+    {"Latin-1 local part", "jos\xe9@b.com"},
+    {"bad domain", "a@-b.com"},
+    {"bad UTF-8 domain", "a@\xff.com"},
+    {"specials in an atom", "a[b]@c.com"},
+};
+
 static void addresses_are_refused(void **state)
 {
-    static const struct {
-        const char *name, *in;
-    } cases[] = {
-        {"empty", ""},
-        {"white space", " \t"},
-        {"only commas", ",,"},
-        {"only a comment", "(a@b.com)"},
-        {"no domain", "joe"},
-        {"no domain in brackets", "Joe <joe>"},
-        {"no domain after the @", "joe@"},
-        {"no local part", "@x.com"},
-        {"empty brackets", "Joe <>"},
-        {"empty local part", "\"\"@x.com"},
-        {"two at signs", "a@b@c.com"},
-        {"two at signs in brackets", "<a@b@c.com>"},
-        {"address as name", "a@b.com <c@d.com>"},
-        {"name after an address", "<a@b.com> Joe"},
-        {"two in brackets", "<a@b.com> <c@d.com>"},
-        {"two without a comma", "a@b.com c@d.com"},
-        {"brackets in brackets", "<<a@b.com>>"},
-        {"route", "<@a.com,@b.com:c@d.com>"},
-        {"open bracket", "Joe <a@b.com"},
-        {"close bracket", "a@b.com>"},
-        {"open quote", "\"Joe <a@b.com>"},
-        {"open comment", "a@b.com (x"},
-        {"open nested comment", "a@b.com (x (y)"},
-        {"close comment", "a@b.com )"},
-        {"address literal", "a@[192.0.2.1]"},
-        {"trailing dot", "a@b.com."},
-        {"empty label", "a@b..com"},
-        {"dot first", ".a@b.com"},
-        {"dot last", "a.@b.com"},
-        {"dots together", "a..b@c.com"},
-        {"words without a dot", "a b@c.com"},
-        {"quoted beside plain", "\"a\"b@c.com"},
-        {"colon without a group", "a@b.com: c@d.com;"},
-        {"group within a group", "G: H: a@b.com;;"},
-        {"group without a name", ": a@b.com;"},
-        {"group without end", "G: a@b.com"},
-        {"semicolon", "a@b.com;"},
-        {"group without comma behind", "G: a@b.com; c@d.com"},
-        {"lone line feed", "Joe\n <a@b.com>"},
-        {"line end without folding", "Joe\r\n<a@b.com>"},
-        {"control character", "Joe\x01 <a@b.com>"},
-        {"control character in quotes", "\"\x1b\"@b.com"},
-        {"delete", "a\x7f@b.com"},
-        {"backslash at the end", "\"a\\"},
-        {"underlong UTF-8 local part", "\xc0\xaf@b.com"},
-        {"Latin-1 local part", "jos\xe9@b.com"},
-        {"bad domain", "a@-b.com"},
-        {"bad UTF-8 domain", "a@\xff.com"},
-        {"specials in an atom", "a[b]@c.com"},
-    };
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(refused); i++) {
         struct dkim_mailboxes mailboxes = {0};
         struct err err = {0};
-        CHECK_STATUS(cases[i].name, dkim_mailboxes_parse(span_str(cases[i].in), &mailboxes, &err),
-                     ST_INVALID, err);
+        CHECK_STATUS(refused[i].name,
+                     dkim_mailboxes_parse(span_str(refused[i].in), &mailboxes, &err), ST_INVALID,
+                     err);
         assert_int_equal(mailboxes.count, 0);
         dkim_mailboxes_clear(&mailboxes);
     }
