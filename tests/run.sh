@@ -53,7 +53,8 @@ passed=0 failed=0 skipped=0
 
 # attribute FILE NAME: a number from the head of a JUnit report, 0 if it is not there.
 attribute() {
-    value=$(grep -o '<testsuite [^>]*' "$1" | head -n 1 | sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p")
+    value=$(tr '\n\t' '  ' <"$1" | grep -o '<testsuite [^>]*' | head -n 1 |
+        sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p")
     echo "${value:-0}"
 }
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail through Postfix, signed by inkand, accepted by three verifiers that are not ours."""
 
+import statistics
 import time
 
 import pytest
 
 import messages
 import peers
-from inkan import PATIENCE, Inkan
+from inkan import Inkan
 from milter import CONTINUE, Milter
 
 # One domain for each pair of canonicalizations, so that one daemon serves all.
@@ -147,8 +148,10 @@ def test_service_over_tcp_is_not_slowed_by_nagle(signing):
     with Milter(signing.address) as milter:
         milter.greet()
         milter.message(messages.compose(author("relaxed/relaxed")))
-        start = time.monotonic()
+        seconds = []
         for _ in range(20):
+            start = time.monotonic()
             verdict, _ = milter.message(messages.compose(author("relaxed/relaxed")))
+            seconds.append(time.monotonic() - start)
             assert verdict == CONTINUE
-        assert (time.monotonic() - start) / 20 < 0.040 * PATIENCE
+    assert statistics.median(seconds) < 0.035
