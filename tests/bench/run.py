@@ -69,6 +69,7 @@ workers = {args.processes}
 [log]
 to = stderr
 """)
+        self.log.unlink(missing_ok=True)
         with self.log.open("a") as log:
             self.process = subprocess.Popen([args.build / "inkand", "-c", conf], stderr=log)
         deadline = time.monotonic() + 30
