@@ -9,8 +9,8 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-
 
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format
-    libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl libmail-dkim-perl
-    libnet-dns-perl opendkim opendkim-tools miltertest postfix sqlite3 bind9-utils procps"
+    libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl perl libmail-dkim-perl
+    libnet-dns-perl opendkim openssl postfix sqlite3 bind9-utils"
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

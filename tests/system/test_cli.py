@@ -146,7 +146,7 @@ def test_imported_key_signs(inkan, files):
     assert peers.python_dkim(signed, inkan.records()) == [("mine", True)]
 
 
-def test_error_in_json_is_one_object_and_nothing_on_stdout(shared):
+def test_error_leaves_standard_output_empty_with_json_too(shared):
     answer = shared.run("--json", "domain", "show", "unknown.example")
     assert answer.returncode == NO and answer.stdout == ""
     assert "unknown.example" in answer.stderr
@@ -232,7 +232,7 @@ def test_list_in_json_has_the_names_of_the_table(shared):
     assert (domain["name"], domain["tenant"]) == ("example.com", "acme")
     (key,) = shared.json("key", "list", "example.com")
     assert (key["selector"], key["algorithm"], key["state"]) == ("rsa", "rsa-sha256", "active")
-    assert "sealed" not in key or "sealed" in str(key["sealed"])
+    assert key.get("sealed") in (None, "(sealed)")
 
 
 def test_zone_text_is_good_for_bind_and_for_verify(inkan, folder):

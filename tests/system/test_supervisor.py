@@ -286,6 +286,13 @@ def test_workers_run_as_the_user_of_the_settings(inkan):
     for pid in inkan.daemon.children():
         assert uid_of(pid) == {str(nobody.pw_uid)}
     assert uid_of(inkan.daemon.pid) == {"0"}
+    # What root writes, beside the workers and without them, leaves the store theirs.
+    inkan.ok("domain", "suspend", "example.com")
+    wait_for("suspension is seen", lambda: not signs(inkan), 2)
+    inkan.stop()
+    inkan.ok("domain", "resume", "example.com")
+    inkan.start()
+    assert signs(inkan)
 
 
 def test_unknown_user_is_said(inkan):
