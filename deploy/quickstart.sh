@@ -128,7 +128,7 @@ esac
 
 mkdir -p build "$demo"
 install_log=$PWD/build/install.log
-echo "inkan quickstart"
+echo "quickstart of inkan"
 # shellcheck disable=SC2086 # a list of words is meant
 install_missing $build_packages
 step packages "all there"

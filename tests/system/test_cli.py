@@ -93,7 +93,7 @@ BAD = {
                                      "unknown.example"),
     "removal without agreement": ("domain remove example.com", {REFUSED}, "--yes"),
     "removal of a tenant with domains": ("tenant remove acme --yes", {REFUSED}, "acme"),
-    "selector that is no label": ("key new example.com --selector=-x", {INVALID}, "-x"),
+    "selector that is no label": ("key new example.com --selector -x", {INVALID}, "-x"),
     "selector with an underscore": ("key new example.com --selector a_b", {INVALID}, "a_b"),
     "selector that was used": ("key new example.com --selector rsa", {REFUSED}, "rsa"),
     "unknown algorithm": ("key new example.com --algorithm rsa-sha1", {INVALID}, "rsa-sha1"),
