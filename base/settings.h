@@ -122,6 +122,8 @@ struct settings_walk {
 bool settings_next(struct settings_walk *walk, struct settings_row *out);
 /* Appends deploy/inkan.conf.example: every key commented out at its default, with its help. */
 void settings_example(struct buf *out);
+/* Appends docs/man/inkan.conf.5, made from the same table. */
+void settings_manual(struct buf *out);
 
 /* The parsers of single values, for other readers of the same forms (tenant set ...). Their error
  * text says what is wrong without repeating the value. A duration is a number with ms, s, m, h,

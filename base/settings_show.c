@@ -75,3 +75,52 @@ void settings_example(struct buf *out)
         example_of(entry, out);
     }
 }
+
+/* -- the manual page ---------------------------------------------------------------------- */
+
+static void manual_of(const struct settings_entry *entry, struct buf *out)
+{
+    buf_printf(out, ".It Cm %s\n%s\n", entry->key, entry->help);
+    buf_printf(out, "Allowed: %s.\n", entry->allowed);
+    if (entry->fallback[0] == '\0')
+        buf_append_str(out, "Default: empty.\n");
+    else
+        buf_printf(out, "Default:\n.Ql %s\n", entry->fallback);
+    if (entry->dormant)
+        buf_append_str(out, "Has no effect in this version.\n");
+}
+
+void settings_manual(struct buf *out)
+{
+    const char *section = "";
+    buf_append_str(out, ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+                        ".Dd November 21, 2026\n"
+                        ".Dt INKAN.CONF 5\n"
+                        ".Os\n"
+                        ".Sh NAME\n"
+                        ".Nm inkan.conf\n"
+                        ".Nd settings of inkan and inkand\n"
+                        ".Sh DESCRIPTION\n"
+                        "One\n"
+                        ".Ql key = value\n"
+                        "a line, under its\n"
+                        ".Ql [section] .\n"
+                        "Text after a blank and a # is a comment.\n"
+                        "All faults of the file are told at once by\n"
+                        ".Ql inkan conf check ;\n"
+                        ".Ql inkan conf show\n"
+                        "prints what is in force.\n"
+                        "Secrets never stand here, only the names of files that hold them.\n");
+    for (size_t i = 0; i < settings_table_count; i++) {
+        const struct settings_entry *entry = &settings_table[i];
+        if (strcmp(section, entry->section) != 0)
+            buf_printf(out, "%s.Ss [%s]\n.Bl -tag -width Ds\n", i > 0 ? ".El\n" : "",
+                       entry->section);
+        section = entry->section;
+        manual_of(entry, out);
+    }
+    buf_append_str(out, ".El\n"
+                        ".Sh SEE ALSO\n"
+                        ".Xr inkan 1 ,\n"
+                        ".Xr inkand 8\n");
+}

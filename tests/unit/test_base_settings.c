@@ -486,24 +486,34 @@ static void read_whole(const char *path, struct buf *out)
 }
 
 /* A stale file is mended with the one this test leaves behind. */
-static void the_example_file_is_made_from_the_table(void **state)
+static void expect_made(const char *path, const char *name, void (*make)(struct buf *out))
 {
-    (void)state;
-    static const char path[] = VECTORS "/../../deploy/inkan.conf.example";
     struct buf file = BUF_INIT(0);
     struct buf made = BUF_INIT(0);
     read_whole(path, &file);
-    settings_example(&made);
+    make(&made);
     if (!span_equal(buf_span(&file), buf_span(&made))) {
-        FILE *out = fopen("inkan.conf.example", "w");
+        FILE *out = fopen(name, "w");
         if (out != NULL) {
             fputs(buf_cstr(&made), out);
             fclose(out);
         }
-        fail_msg("%s is stale: copy the inkan.conf.example this test wrote over it", path);
+        fail_msg("%s is stale: copy the %s this test wrote over it", path, name);
     }
     buf_clear(&file);
     buf_clear(&made);
+}
+
+static void the_example_file_is_made_from_the_table(void **state)
+{
+    (void)state;
+    expect_made(VECTORS "/../../deploy/inkan.conf.example", "inkan.conf.example", settings_example);
+}
+
+static void the_manual_page_is_made_from_the_table(void **state)
+{
+    (void)state;
+    expect_made(VECTORS "/../../docs/man/inkan.conf.5", "inkan.conf.5", settings_manual);
 }
 
 static void the_example_file_with_all_keys_is_the_default(void **state)
@@ -571,6 +581,7 @@ int main(void)
         cmocka_unit_test(the_path_comes_from_the_environment),
         cmocka_unit_test(shown_settings_load_again),
         cmocka_unit_test(the_example_file_is_made_from_the_table),
+        cmocka_unit_test(the_manual_page_is_made_from_the_table),
         cmocka_unit_test(the_example_file_with_all_keys_is_the_default),
         cmocka_unit_test(single_values_are_parsed),
     };
