@@ -60,23 +60,11 @@ static void describe(const struct audit_change *change, struct buf *out)
 
 /* -- whose it is -------------------------------------------------------------------------- */
 
-static struct span text_of(const struct audit_change *change, const char *name)
-{
-    const struct field *field = kind_field(change->kind, span_str(name));
-    return field != NULL ? span_str(*field_text(field, present(change))) : (struct span){0};
-}
-
-/* The domain a record belongs to; empty for tenants and grants. */
-static struct span domain_of(const struct audit_change *change)
-{
-    return text_of(change, change->kind == &kind_domain ? "name" : "domain");
-}
-
 static enum status tenant_of(struct driver_conn *conn, const struct audit_change *change,
                              char **out, struct err *err)
 {
-    struct span name = text_of(change, change->kind == &kind_tenant ? "name" : "tenant");
-    struct span domain_name = domain_of(change);
+    struct span name = kind_tenant_of(change->kind, present(change));
+    struct span domain_name = kind_domain_of(change->kind, present(change));
     struct domain domain = {0};
     enum status st = ST_OK;
     if (name.len == 0 && domain_name.len > 0) {
@@ -91,7 +79,7 @@ static enum status tenant_of(struct driver_conn *conn, const struct audit_change
     return st;
 }
 
-/* -- the two records ---------------------------------------------------------------------- */
+/* -- the event ----------------------------------------------------------------------------- */
 
 static enum status fill_event(const struct audit_change *change, struct event *event,
                               struct err *err)
@@ -115,44 +103,16 @@ static enum status fill_event(const struct audit_change *change, struct event *e
     return st;
 }
 
-static enum status write_event(struct driver_conn *conn, const struct audit_change *change,
-                               struct err *err)
-{
-    struct event event = {.time = clock_now_s()};
-    enum status st = fill_event(change, &event, err);
-    if (st == ST_OK)
-        st = tenant_of(conn, change, &event.tenant, err);
-    if (st == ST_OK)
-        st = kind_check(&kind_event, &event, err);
-    if (st == ST_OK)
-        st = conn->driver->put(conn, &kind_event, &event, err);
-    kind_clear(&kind_event, &event);
-    return st;
-}
-
-static enum status write_change(struct driver_conn *conn, const struct audit_change *change,
-                                struct err *err)
-{
-    struct change row = {.time = clock_now_s()};
-    struct span domain = domain_of(change);
-    bool of_tenant = domain.len == 0;
-    struct span name = domain;
-    if (of_tenant)
-        name = text_of(change, change->kind == &kind_tenant ? "name" : "tenant");
-    enum status st = set(&kind_change, "name", &row, name, err);
-    if (st == ST_OK)
-        st = set(&kind_change, "kind", &row, span_str(of_tenant ? "tenant" : "domain"), err);
-    if (st == ST_OK)
-        st = conn->driver->put(conn, &kind_change, &row, err);
-    kind_clear(&kind_change, &row);
-    return st;
-}
-
 enum status audit_write(struct driver_conn *conn, const struct audit_change *change,
-                        struct err *err)
+                        struct event *event, struct err *err)
 {
-    enum status st = write_event(conn, change, err);
+    event->time = clock_now_s();
+    enum status st = fill_event(change, event, err);
     if (st == ST_OK)
-        st = write_change(conn, change, err);
+        st = tenant_of(conn, change, &event->tenant, err);
+    if (st == ST_OK)
+        st = kind_check(&kind_event, event, err);
+    if (st == ST_OK)
+        st = conn->driver->put(conn, &kind_event, event, err);
     return st == ST_OK ? ST_OK : err_context(err, "audit event");
 }

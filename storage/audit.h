@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The audit event and the change-feed row that go with every change, in its transaction. Only
- * storage/store.c uses it.
+ * The audit event that goes with every change, in its transaction. Only storage/store_tx.c uses
+ * it.
  */
 #ifndef INKAN_STORAGE_AUDIT_H
 #define INKAN_STORAGE_AUDIT_H
@@ -16,8 +16,9 @@ struct audit_change {
     const void *after;  /* NULL: removed */
 };
 
-/* Writes both on the connection. Secret fields appear by name only. */
+/* Writes the event and leaves it in `event` (empty before; kind_clear also after a failure).
+ * Secret fields appear by name only. */
 enum status audit_write(struct driver_conn *conn, const struct audit_change *change,
-                        struct err *err) MUST_CHECK;
+                        struct event *event, struct err *err) MUST_CHECK;
 
 #endif

@@ -306,3 +306,19 @@ void kind_label(const struct kind *kind, const void *record, struct buf *out)
         field_to_text(&kind->fields[i], record, out);
     }
 }
+
+static struct span text_named(const struct kind *kind, const char *name, const void *record)
+{
+    const struct field *field = kind_field(kind, span_str(name));
+    return field != NULL ? span_str(*field_text(field, record)) : (struct span){0};
+}
+
+struct span kind_domain_of(const struct kind *kind, const void *record)
+{
+    return text_named(kind, kind == &kind_domain ? "name" : "domain", record);
+}
+
+struct span kind_tenant_of(const struct kind *kind, const void *record)
+{
+    return text_named(kind, kind == &kind_tenant ? "name" : "tenant", record);
+}

@@ -161,6 +161,11 @@ enum status kind_copy(const struct kind *kind, const void *from, void *to,
 /* The primary key as people write it: "example.com", "example.com s1". */
 void kind_label(const struct kind *kind, const void *record, struct buf *out);
 
+/* What a record belongs to, as spans into it: the domain of domains, keys and rules (empty for
+ * others), the tenant of tenants, domains, grants and events (empty for others). */
+struct span kind_domain_of(const struct kind *kind, const void *record);
+struct span kind_tenant_of(const struct kind *kind, const void *record);
+
 /* All that signing for one domain needs: one answer of a store's lookup. */
 struct profile {
     bool found;

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -142,16 +143,39 @@ enum status pool_take(struct pool *pool, int64_t deadline_ms, struct driver_conn
     return ST_OK;
 }
 
+/* Under the lock: takes all idle connections out. */
+static size_t take_idle(struct pool *pool, struct driver_conn **out)
+{
+    size_t count = pool->idle_count;
+    memcpy(out, pool->idle, count * sizeof(struct driver_conn *));
+    pool->idle_count = 0;
+    pool->open_count -= count;
+    return count;
+}
+
+/* A connection that broke says that the server went away, and then the idle ones are dead as
+ * well: each would cost the next caller a failure. */
+static void drop(struct pool *pool, struct driver_conn *conn)
+{
+    struct driver_conn *idle[POOL_CONNECTIONS_MAX];
+    pool->options.driver->close(conn);
+    pthread_mutex_lock(&pool->lock);
+    size_t count = take_idle(pool, idle);
+    pool->open_count--;
+    pthread_cond_broadcast(&pool->given);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < count; i++)
+        pool->options.driver->close(idle[i]);
+}
+
 void pool_give(struct pool *pool, struct driver_conn *conn)
 {
-    bool broken = conn->broken;
-    if (broken)
-        pool->options.driver->close(conn);
+    if (conn->broken) {
+        drop(pool, conn);
+        return;
+    }
     pthread_mutex_lock(&pool->lock);
-    if (broken)
-        pool->open_count--;
-    else
-        pool->idle[pool->idle_count++] = conn;
+    pool->idle[pool->idle_count++] = conn;
     pthread_cond_signal(&pool->given);
     pthread_mutex_unlock(&pool->lock);
 }

@@ -10,10 +10,12 @@
 
 struct pool;
 
+enum { POOL_CONNECTIONS_MAX = 256 };
+
 struct pool_options {
     const struct driver *driver;
     const char *url;    /* borrowed for the pool's life */
-    size_t connections; /* at most, 1 to 1024 */
+    size_t connections; /* at most, 1 to POOL_CONNECTIONS_MAX */
     int schema;         /* a new connection must show this schema version */
 };
 
@@ -25,7 +27,7 @@ void pool_free(struct pool *pool); /* all connections must have been given back 
  * while it is left alone after a failure. */
 enum status pool_take(struct pool *pool, int64_t deadline_ms, struct driver_conn **out,
                       struct err *err) MUST_CHECK;
-/* Gives it back; a broken one is closed. */
+/* Gives it back; a broken one is closed, and all idle ones with it. */
 void pool_give(struct pool *pool, struct driver_conn *conn);
 
 #endif

@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "storage/drivers.h"
 
-enum { CONNECTIONS_MAX = 1024 };
-
 enum status store_open(const struct store_options *options, struct store **out, struct err *err)
 {
     const struct driver *driver = NULL;
@@ -23,8 +21,8 @@ enum status store_open(const struct store_options *options, struct store **out, 
     store->url = span_dup(span_str(options->url));
     store->actor = span_dup(span_str(options->actor));
     size_t connections = options->connections;
-    if (connections < 1 || connections > CONNECTIONS_MAX)
-        connections = connections < 1 ? 1 : CONNECTIONS_MAX;
+    if (connections < 1 || connections > POOL_CONNECTIONS_MAX)
+        connections = connections < 1 ? 1 : POOL_CONNECTIONS_MAX;
     const struct pool_options pool = {driver, store->url, connections, STORE_SCHEMA_VERSION};
     if (store->url != NULL && store->actor != NULL)
         store->pool = pool_new(&pool);

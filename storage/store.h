@@ -71,6 +71,8 @@ enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const voi
 /* A remark for the audit event of the next put or del of this transaction ("DNS proof skipped");
  * the text is borrowed until then. */
 void store_tx_note(struct store_tx *tx, const char *note);
+/* A driver's "unsure" is looked into before it is handed on: ST_TEMP when the change is known not
+ * to have been made, ST_UNSURE only while the store cannot be asked. */
 enum status store_commit(struct store_tx *tx, struct err *err) MUST_CHECK;
 void store_rollback(struct store_tx *tx); /* NULL is fine */
 

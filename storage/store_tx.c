@@ -3,12 +3,15 @@
 
 #include "base/clock.h"
 #include "storage/audit.h"
+#include "storage/feed.h"
 #include "storage/store_internal.h"
 
 struct store_tx {
     struct store *store;
     struct driver_conn *conn;
     const char *note;
+    struct feed feed;
+    struct event event; /* the last one written: what to look for if a commit is unsure */
 };
 
 static void renew_deadline(struct store_tx *tx)
@@ -19,6 +22,8 @@ static void renew_deadline(struct store_tx *tx)
 static void tx_end(struct store_tx *tx)
 {
     pool_give(tx->store->pool, tx->conn);
+    feed_clear(&tx->feed);
+    kind_clear(&kind_event, &tx->event);
     free(tx);
 }
 
@@ -129,7 +134,8 @@ static enum status audit(struct store_tx *tx, struct audit_change *change, const
     change->action = action;
     change->note = tx->note;
     tx->note = NULL;
-    return audit_write(tx->conn, change, err);
+    kind_clear(&kind_event, &tx->event);
+    return audit_write(tx->conn, change, &tx->event, err);
 }
 
 enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
@@ -149,6 +155,8 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
     struct audit_change change = {.kind = kind, .before = before, .after = record};
     if (st == ST_OK)
         st = audit(tx, &change, action, err);
+    if (st == ST_OK)
+        st = feed_note(&tx->feed, kind, record, err);
     free_record(kind, before);
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
 }
@@ -162,15 +170,55 @@ enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const voi
     enum status st = audit(tx, &change, action, err);
     if (st == ST_OK)
         st = tx->conn->driver->del(tx->conn, kind, record, err);
+    if (st == ST_OK)
+        st = feed_note(&tx->feed, kind, record, err);
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
+}
+
+static bool same_event(const struct event *a, const struct event *b)
+{
+    for (size_t i = 0; i < kind_event.field_count; i++) {
+        if (!field_equal(&kind_event.fields[i], a, b))
+            return false;
+    }
+    return true;
+}
+
+/* The answer to a commit was lost with its connection. Whether it happened shows in the last
+ * audit event of the transaction: events are only ever added, so if it is there, all is. */
+static enum status look_after(struct store *store, const struct event *event, struct err *err)
+{
+    struct event found = {.id = event->id};
+    struct err why = {0};
+    enum status st = event->id != 0 ? store_get(store, &kind_event, &found, &why) : ST_UNSURE;
+    bool there = st == ST_OK && same_event(&found, event);
+    kind_clear(&kind_event, &found);
+    if (there)
+        return ST_OK;
+    if (st == ST_OK || st == ST_NOT_FOUND)
+        return err_set(err, ST_TEMP, "the store went away before the change was made");
+    return err_context(err, "nobody can say yet whether the change was made");
 }
 
 enum status store_commit(struct store_tx *tx, struct err *err)
 {
     struct store *store = tx->store;
+    struct event last = {0};
     renew_deadline(tx);
-    enum status st = tx->conn->driver->commit(tx->conn, err);
+    enum status st = feed_write(&tx->feed, tx->conn, err);
+    if (st != ST_OK) {
+        store_rollback(tx);
+        return store_counted(store, st);
+    }
+    st = tx->conn->driver->commit(tx->conn, err);
+    if (st == ST_UNSURE) {
+        last = tx->event;
+        tx->event = (struct event){0};
+    }
     tx_end(tx);
+    if (st == ST_UNSURE)
+        st = look_after(store, &last, err);
+    kind_clear(&kind_event, &last);
     return store_counted(store, st);
 }
 

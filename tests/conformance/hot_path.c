@@ -146,6 +146,32 @@ static void the_change_feed_names_what_changed_in_order(void **state)
     store_close(store);
 }
 
+static void a_transaction_names_each_domain_once(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain names = suite_add_domain(store, NULL, 0);
+    struct feed feed = {.count = 0};
+    struct store_tx *tx = NULL;
+    (void)state;
+    EXPECT(ST_OK, store_position(store, &feed.cursor, &err));
+    const struct change_query query = {.cursor = feed.cursor, .limit = 16};
+    EXPECT(ST_OK, store_begin(store, &tx, &err));
+    for (int i = 0; i < 3; i++) {
+        struct key key = {.bits = 2048, .state = KEY_STAGED};
+        suite_set(&kind_key, &key, "domain", names.domain);
+        suite_set(&kind_key, &key, "selector", suite_name("s"));
+        buf_append_str(&key.public_key, "public");
+        buf_append_str(&key.sealed, "sealed");
+        EXPECT(ST_OK, store_tx_put(tx, &kind_key, &key, "key.new", &err));
+        kind_clear(&kind_key, &key);
+    }
+    EXPECT(ST_OK, store_commit(tx, &err));
+    EXPECT(ST_OK, store_changes(store, &query, take, &feed, &err));
+    assert_int_equal(feed.count, 1);
+    assert_string_equal(feed.rows[0].name, names.domain);
+    store_close(store);
+}
+
 int suite_hot_path(void)
 {
     const struct CMUnitTest hot_path[] = {
@@ -154,6 +180,7 @@ int suite_hot_path(void)
         cmocka_unit_test(lookup_leaves_out_keys_that_do_not_sign),
         cmocka_unit_test(what_may_not_sign_has_no_private_half),
         cmocka_unit_test(the_change_feed_names_what_changed_in_order),
+        cmocka_unit_test(a_transaction_names_each_domain_once),
     };
     return cmocka_run_group_tests(hot_path, NULL, NULL);
 }
