@@ -68,6 +68,11 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
                          const char *action, struct err *err) MUST_CHECK;
 enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,
                          const char *action, struct err *err) MUST_CHECK;
+/* Adds a record that comes from another store (store copy): every field stays as it is, also its
+ * times, but for version and serial; no audit event, because that is copied as well. ST_CONFLICT
+ * when it exists. */
+enum status store_tx_copy(struct store_tx *tx, const struct kind *kind, void *record,
+                          struct err *err) MUST_CHECK;
 /* A remark for the audit event of the next put or del of this transaction ("DNS proof skipped");
  * the text is borrowed until then. */
 void store_tx_note(struct store_tx *tx, const char *note);

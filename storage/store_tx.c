@@ -175,6 +175,20 @@ enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const voi
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
 }
 
+enum status store_tx_copy(struct store_tx *tx, const struct kind *kind, void *record,
+                          struct err *err)
+{
+    renew_deadline(tx);
+    *field_int(kind_flagged(kind, FIELD_VERSION), record) = 0;
+    enum status st = kind_check(kind, record, err);
+    if (st != ST_OK)
+        return st;
+    st = tx->conn->driver->put(tx->conn, kind, record, err);
+    if (st == ST_OK)
+        st = feed_note(&tx->feed, kind, record, err);
+    return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
+}
+
 static bool same_event(const struct event *a, const struct event *b)
 {
     for (size_t i = 0; i < kind_event.field_count; i++) {
