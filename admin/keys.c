@@ -162,12 +162,14 @@ static enum status choose_selector(struct store_tx *tx, const struct keys_place 
 static enum status name_key(struct store_tx *tx, const struct keys_place *place, struct key *key,
                             struct err *err)
 {
-    char selector[DKIM_DOMAIN_SIZE];
+    char selector[DKIM_DOMAIN_SIZE], record_name[DKIM_RECORD_NAME_SIZE];
     enum status status = place->selector != NULL
                              ? dkim_selector_normalize(span_str(place->selector), selector, err)
                              : choose_selector(tx, place, key->algorithm, selector, err);
     if (status != ST_OK)
         return status;
+    if (dkim_key_record_name(selector, place->domain, record_name, err) != ST_OK)
+        return err_context(err, "selector %.64s", selector);
     key->domain = span_dup(span_str(place->domain));
     key->selector = span_dup(span_str(selector));
     if (key->domain == NULL || key->selector == NULL)

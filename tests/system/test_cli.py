@@ -84,6 +84,10 @@ BAD = {
                                      "label"),
     "domain that is an address literal": ("domain add [192.0.2.1] --tenant acme", {INVALID},
                                           "192.0.2.1"),
+    "domain too long for the names of its keys": (f"domain add {'a' * 63}.{'b' * 63}.{'c' * 63}."
+                                                  f"{'d' * 61} --tenant acme", {INVALID}, "253"),
+    "selector too long for the domain": (f"key new example.com --selector {'.'.join(['a' * 59] * 4)}",
+                                         {INVALID}, "253"),
     "key of an unknown domain": ("key new unknown.example", {INVALID}, "unknown.example"),
     "show of an unknown domain": ("domain show unknown.example", {NO}, "unknown.example"),
     "show of an unknown tenant": ("tenant show nobody", {NO}, "nobody"),
