@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,19 +71,41 @@ static enum status write_all(int fd, const char *path, struct span content, stru
     return fsync(fd) == 0 ? ST_OK : system_fault(path, "cannot write", err);
 }
 
-/* Without this a crash may forget the name though the file is on disk. */
-static enum status sync_folder(const char *path, struct err *err)
+static enum status open_folder(const char *path, int *fd_out, struct err *err)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - path);
     char *folder = span_dup(slash == NULL ? SPAN_LIT(".") : span_of(path, len > 0 ? len : 1));
-    int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    *fd_out = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     free(folder);
-    if (fd < 0)
-        return system_fault(path, "cannot open its folder", err);
-    int rc = fsync(fd);
+    return *fd_out >= 0 ? ST_OK : system_fault(path, "cannot open its folder", err);
+}
+
+/* Without this a crash may forget the name though the file is on disk. */
+static enum status sync_folder(const char *path, struct err *err)
+{
+    int fd;
+    enum status st = open_folder(path, &fd, err);
+    if (st != ST_OK)
+        return st;
+    if (fsync(fd) != 0)
+        st = system_fault(path, "cannot write its folder", err);
     close(fd);
-    return rc == 0 ? ST_OK : system_fault(path, "cannot write its folder", err);
+    return st;
+}
+
+enum status keyfile_lock(const char *path, int *fd_out, struct err *err)
+{
+    enum status st = open_folder(path, fd_out, err);
+    if (st != ST_OK || flock(*fd_out, LOCK_EX | LOCK_NB) == 0)
+        return st;
+    if (errno == EWOULDBLOCK)
+        st = err_set(err, ST_CONFLICT, "keyring %s: somebody else is changing it", path);
+    else
+        st = system_fault(path, "cannot lock its folder", err);
+    close(*fd_out);
+    *fd_out = -1;
+    return st;
 }
 
 enum status keyfile_create(const char *path, struct span content, struct err *err)

@@ -35,6 +35,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "dkim/crypto.h"
@@ -173,7 +174,7 @@ enum status vault_create(const char *path, struct err *err)
     return st;
 }
 
-enum status vault_add(const char *path, struct err *err)
+static enum status add_locked(const char *path, struct err *err)
 {
     struct vault *vault = NULL;
     struct buf text = BUF_SECRET(KEYFILE_MAX);
@@ -190,6 +191,18 @@ enum status vault_add(const char *path, struct err *err)
     if (st == ST_OK)
         st = keyfile_replace(path, buf_span(&text), err);
     buf_clear(&text);
+    return st;
+}
+
+/* Two at once would each leave out the other's KEK, under which keys may be sealed already. */
+enum status vault_add(const char *path, struct err *err)
+{
+    int lock;
+    enum status st = keyfile_lock(path, &lock, err);
+    if (st != ST_OK)
+        return st;
+    st = add_locked(path, err);
+    close(lock);
     return st;
 }
 

@@ -27,7 +27,8 @@ enum status vault_open(const char *path, struct vault **out, struct err *err) MU
 void vault_close(struct vault *vault); /* wipes; NULL is fine */
 /* Makes a keyring file with one new KEK, mode 0600. ST_CONFLICT when the file exists. */
 enum status vault_create(const char *path, struct err *err) MUST_CHECK;
-/* Adds a new current KEK to the file (a new file is renamed over the old one). */
+/* Adds a new current KEK to the file (a new file is renamed over the old one). ST_CONFLICT when
+ * somebody else is adding one. */
 enum status vault_add(const char *path, struct err *err) MUST_CHECK;
 
 const char *vault_current(const struct vault *vault);

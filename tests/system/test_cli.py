@@ -337,6 +337,15 @@ def test_commands_at_the_same_time_do_not_lose_each_others_work(inkan):
     assert {tenant["name"] for tenant in inkan.json("tenant", "list")} == {"acme", *names}
 
 
+def test_keys_added_to_the_keyring_at_the_same_time_are_all_there(inkan):
+    """A key-encryption key that is lost takes along what it has sealed."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: inkan.run("vault", "add"), range(16)))
+    assert {answer.returncode for answer in answers} <= {DONE, REFUSED}, [a.stderr for a in answers]
+    added = {answer.stdout.split()[3] for answer in answers if answer.returncode == DONE}
+    assert added and added <= {kek["id"] for kek in inkan.json("vault", "status")}
+
+
 def test_audit_list_names_actor_and_action(inkan):
     events = json.loads(inkan.ok("--json", "audit", "list"))
     added = [e for e in events if e["action"] == "domain.add" and e["name"] == "example.com"]

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/keyfile.h"
 #include "storage/vault.h"
 
 static char folder[64], path[96];
@@ -227,6 +228,22 @@ static void an_added_key_seals_and_the_old_one_still_opens(void **state)
     vault_close(vault);
 }
 
+static void adding_waits_for_nobody_and_loses_nothing(void **state)
+{
+    struct err err = {0};
+    int lock;
+    (void)state;
+    write_file("one " KEY32 "\n", 0600);
+    assert_int_equal(keyfile_lock(path, &lock, &err), ST_OK);
+    assert_int_equal(vault_add(path, &err), ST_CONFLICT);
+    assert_non_null(strstr(err.text, path));
+    close(lock);
+    assert_int_equal(vault_add(path, &err), ST_OK);
+    struct vault *vault = open_ok();
+    assert_int_equal(vault_count(vault), 2);
+    vault_close(vault);
+}
+
 static void a_missing_kek_is_named(void **state)
 {
     struct err err = {0};
@@ -253,6 +270,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(any_changed_octet_is_found, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(two_seals_of_one_secret_differ, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(an_added_key_seals_and_the_old_one_still_opens, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(adding_waits_for_nobody_and_loses_nothing, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_missing_kek_is_named, make_folder, remove_folder),
     };
