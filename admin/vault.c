@@ -75,7 +75,9 @@ static enum status change_file(struct admin *admin, const struct file_change *ch
         return status == ST_OK ? answer_current(admin, change->verb, path, err) : status;
     }
     status = change->rehearse(admin, path, err);
-    if (status == ST_OK)
+    if (status == ST_OK && admin->output.json) /* its id is not known before it is made */
+        output_record(&admin->output, &kind_kek, &(struct kek){.current = 1});
+    else if (status == ST_OK)
         admin_did(admin, change->verb, "a key-encryption key in %s", path);
     return status;
 }

@@ -346,6 +346,14 @@ def test_keys_added_to_the_keyring_at_the_same_time_are_all_there(inkan):
     assert added and added <= {kek["id"] for kek in inkan.json("vault", "status")}
 
 
+def test_dry_run_of_the_keyring_answers_in_json_too(new_inkan):
+    inkan = new_inkan()
+    would_be = {"id": "", "present": False, "current": True, "keys": 0}
+    assert inkan.json("--dry-run", "vault", "init") == would_be
+    inkan.set_up()
+    assert inkan.json("--dry-run", "vault", "add") == would_be
+
+
 def test_audit_list_names_actor_and_action(inkan):
     events = json.loads(inkan.ok("--json", "audit", "list"))
     added = [e for e in events if e["action"] == "domain.add" and e["name"] == "example.com"]
