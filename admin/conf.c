@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/command.h"
 #include "storage/drivers.h"
@@ -40,6 +41,18 @@ static void tell(struct output *output, const char *member, struct span lines)
     output_list_end(output, &kind_sentence);
 }
 
+/* The line of the file that sets store.url, 0 when it is default. */
+static int line_of_url(const struct settings *settings)
+{
+    struct settings_walk walk = {.settings = settings};
+    struct settings_row row;
+    int line = 0;
+    while (settings_next(&walk, &row))
+        if (strcmp(row.section, "store") == 0 && strcmp(row.key, "url") == 0)
+            line = row.line;
+    return line;
+}
+
 /* Which stores there are is not base's to know: only the drivers of this build say. */
 static enum status check_store(const char *path, const struct settings *settings,
                                struct buf *problems, struct err *err)
@@ -47,7 +60,7 @@ static enum status check_store(const char *path, const struct settings *settings
     const struct driver *driver;
     enum status status = drivers_find(settings->store.url, &driver, err);
     if (status != ST_OK)
-        buf_printf(problems, "%s: %s\n", path, err->text);
+        buf_printf(problems, "%s:%d: %s\n", path, line_of_url(settings), err->text);
     return status;
 }
 

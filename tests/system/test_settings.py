@@ -106,6 +106,16 @@ def test_conf_show_tells_value_and_origin_of_every_key(new_inkan):
     assert re.search(r"\bsign\b.*\bexpiry\b.*\bline \d+\b.*\b(14d|2w)\b", line), line
 
 
+def test_store_without_a_driver_is_said_with_its_line(folder):
+    path = f"{folder}/store.conf"
+    with open(path, "w", encoding="ascii") as file:
+        file.write("[store]\nurl = mystery://host/data\n")
+    answer = run("inkan", "-c", path, "conf", "check")
+    assert answer.returncode == 2
+    assert re.match(rf'inkan: {re.escape(path)}:2: .*"mystery:" \(allowed: sqlite:.*\)$',
+                    answer.stderr.strip()), answer.stderr
+
+
 def test_example_file_is_good():
     example = os.path.join(os.path.dirname(__file__), "..", "..", "deploy", "inkan.conf.example")
     answer = run("inkand", "-c", example, "--check")
