@@ -85,7 +85,7 @@ unless() {
 
 onboard() {
     unless '[ -f "$demo/keyring" ]' inkan vault init
-    unless '[ -f "$demo/inkan.db" ]' inkan store init
+    unless 'inkan store status' inkan store init
     unless 'inkan tenant show demo' inkan tenant add demo
     unless 'inkan domain show $domain' inkan domain add "$domain" --tenant demo --no-key
     unless 'inkan key show $domain demo' inkan key new "$domain" --selector demo --activate

@@ -97,3 +97,11 @@ def test_stop_leaves_a_process_alone_that_only_has_the_number(demo):
 def test_wrong_argument_is_one_sentence(demo):
     answer = demo.run("--halt")
     assert answer.returncode != 0 and len(answer.stderr.splitlines()) == 1
+
+
+def test_data_base_left_empty_by_a_killed_run_is_made(demo):
+    os.makedirs(demo.folder)
+    with open(f"{demo.folder}/inkan.db", "wb"):
+        pass
+    answer = demo.run()
+    assert answer.returncode == 0, answer.stdout + answer.stderr
