@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Writes the .sql files (FILES) into OUTPUT as rows of a C array (struct migration in
-# sql/migrate.c). A migration is named NNNN_what_it_does.sql; NNNN is its version.
+# Writes the .sql files (FILES) of a kind of store (NAME) into OUTPUT as the rows of a C array
+# migrations_NAME (struct migration in sql/migrate.c). A migration is named NNNN_what_it_does.sql; NNNN is its version.
 set(blobs "")
 set(rows "")
 list(SORT FILES)
@@ -14,7 +14,7 @@ foreach(file IN LISTS FILES)
   file(READ ${file} hex HEX)
   file(SHA256 ${file} sum)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," octets "${hex}")
-  string(APPEND blobs "static const char text_${name}[] = {${octets}0};\n")
-  string(APPEND rows "    {${version}, \"${name}\", \"${sum}\", text_${name}},\n")
+  string(APPEND blobs "static const char ${NAME}_${name}[] = {${octets}0};\n")
+  string(APPEND rows "    {${version}, \"${name}\", \"${sum}\", ${NAME}_${name}},\n")
 endforeach()
-file(WRITE ${OUTPUT} "${blobs}\nstatic const struct migration migrations[] = {\n${rows}};\n")
+file(WRITE ${OUTPUT} "${blobs}\nstatic const struct migration migrations_${NAME}[] = {\n${rows}};\n")

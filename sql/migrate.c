@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "sql/postgres.h"
 #include "sql/records.h"
 #include "sql/sqlite.h"
 
@@ -15,18 +16,56 @@ struct migration {
     const char *text;
 };
 
+#include "migrations_postgres.inc"
 #include "migrations_sqlite.inc"
 
-enum { MIGRATIONS = sizeof migrations / sizeof migrations[0] };
+/* What a kind of store needs beyond its driver. */
+struct backend {
+    const struct driver *driver;
+    enum status (*execute)(struct driver_conn *conn, const char *sql, struct err *err);
+    const char *turns; /* first in the transaction: programs take turns */
+    const char *table; /* makes the table of migrations */
+    const struct migration *list;
+    size_t count;
+};
 
-static enum status open_store(const struct migrate_options *options, struct driver_conn **out,
-                              struct err *err)
+enum { STEP_MS = 600000 }; /* a migration may have to rewrite a large table */
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+
+static const struct backend backends[] = {
+    {&sqlite_driver, sqlite_execute, "SELECT 1", /* BEGIN IMMEDIATE lets one in */
+     "CREATE TABLE IF NOT EXISTS \"migration\" (\"version\" INTEGER NOT NULL PRIMARY KEY,"
+     " \"name\" TEXT NOT NULL, \"checksum\" TEXT NOT NULL, \"applied\" INTEGER NOT NULL) STRICT",
+     migrations_sqlite, COUNT(migrations_sqlite)},
+    {&postgres_driver, postgres_execute,
+     "SELECT pg_advisory_xact_lock(hashtextextended('inkan migration', 0))",
+     "CREATE TABLE IF NOT EXISTS \"migration\" (\"version\" BIGINT NOT NULL PRIMARY KEY,"
+     " \"name\" TEXT NOT NULL, \"checksum\" TEXT NOT NULL, \"applied\" BIGINT NOT NULL)",
+     migrations_postgres, COUNT(migrations_postgres)},
+};
+
+static bool has_scheme(const struct driver *driver, const char *url)
 {
-    const struct driver_options driver = {.url = options->url, .create = options->create};
-    int64_t deadline_ms = clock_monotonic_ms() + options->timeout_ms;
-    if (strncmp(options->url, "sqlite:", strlen("sqlite:")) != 0)
-        return err_set(err, ST_INVALID, "%s: this build knows only sqlite: stores", options->url);
-    return sqlite_driver.open(&driver, deadline_ms, out, err);
+    struct span scheme = span_head(span_str(url), span_find(span_str(url), ':'));
+    for (size_t i = 0; driver->schemes[i] != NULL; i++) {
+        if (span_equal(scheme, span_str(driver->schemes[i])))
+            return true;
+    }
+    return false;
+}
+
+static enum status find_backend(const char *url, const struct backend **out, struct err *err)
+{
+    for (size_t i = 0; i < COUNT(backends); i++) {
+        if (has_scheme(backends[i].driver, url)) {
+            *out = &backends[i];
+            return ST_OK;
+        }
+    }
+    return err_set(err, ST_INVALID,
+                   "store.url: no migrations for this kind of store "
+                   "(allowed: sqlite:, postgresql:)");
 }
 
 /* A migration that was recorded with another text than ours means that one of the two trees was
@@ -38,7 +77,7 @@ static enum status check_applied(struct driver_conn *conn, const struct migratio
     buf_printf(&version, "%d", migration->version);
     enum status st = sql_query_text(conn,
                                     "SELECT \"checksum\" FROM \"migration\""
-                                    " WHERE \"version\" = CAST($1 AS INTEGER)",
+                                    " WHERE \"version\" = CAST($1 AS BIGINT)",
                                     buf_cstr(&version), &recorded, err);
     if (st == ST_OK && strcmp(buf_cstr(&recorded), migration->checksum) != 0)
         st = err_set(err, ST_BROKEN, "migration %s was applied with another text (checksum %.12s)",
@@ -48,8 +87,8 @@ static enum status check_applied(struct driver_conn *conn, const struct migratio
     return st;
 }
 
-static enum status record(struct driver_conn *conn, const struct migration *migration,
-                          struct err *err)
+static enum status record(struct driver_conn *conn, const struct backend *backend,
+                          const struct migration *migration, struct err *err)
 {
     struct buf row = {0};
     buf_printf(&row,
@@ -58,34 +97,37 @@ static enum status record(struct driver_conn *conn, const struct migration *migr
                migration->version, migration->name, migration->checksum, (long long)clock_now_s());
     enum status st = buf_check(&row, "migration", err);
     if (st == ST_OK)
-        st = sqlite_execute(conn, buf_cstr(&row), err);
+        st = backend->execute(conn, buf_cstr(&row), err);
     buf_clear(&row);
     return st;
 }
 
-/* One step in one transaction, in which the version is read again: two programs that start
- * together apply each migration once. */
-static enum status apply(struct driver_conn *conn, const struct migration *migration,
-                         struct err *err)
+static enum status apply_within(struct driver_conn *conn, const struct backend *backend,
+                                const struct migration *migration, struct err *err)
 {
     int version = 0;
-    enum status st = conn->driver->begin(conn, err);
-    if (st != ST_OK)
-        return st;
-    st = sqlite_execute(conn,
-                        "CREATE TABLE IF NOT EXISTS \"migration\" ("
-                        "\"version\" INTEGER NOT NULL PRIMARY KEY, \"name\" TEXT NOT NULL,"
-                        "\"checksum\" TEXT NOT NULL, \"applied\" INTEGER NOT NULL) STRICT",
-                        err);
+    enum status st = backend->execute(conn, backend->turns, err);
+    if (st == ST_OK)
+        st = backend->execute(conn, backend->table, err);
     if (st == ST_OK)
         st = conn->driver->schema(conn, &version, err);
     if (st == ST_OK && version >= migration->version)
-        st = check_applied(conn, migration, err);
-    else if (st == ST_OK) {
-        st = sqlite_execute(conn, migration->text, err);
-        if (st == ST_OK)
-            st = record(conn, migration, err);
-    }
+        return check_applied(conn, migration, err);
+    if (st == ST_OK)
+        st = backend->execute(conn, migration->text, err);
+    return st == ST_OK ? record(conn, backend, migration, err) : st;
+}
+
+/* One step in one transaction, in which the version is read again: of two programs that start
+ * together each migration is applied by one. */
+static enum status apply(struct driver_conn *conn, const struct backend *backend,
+                         const struct migration *migration, struct err *err)
+{
+    conn->deadline_ms = clock_monotonic_ms() + STEP_MS;
+    enum status st = conn->driver->begin(conn, err);
+    if (st != ST_OK)
+        return st;
+    st = apply_within(conn, backend, migration, err);
     if (st != ST_OK) {
         conn->driver->rollback(conn);
         return err_context(err, "migration %s", migration->name);
@@ -93,9 +135,9 @@ static enum status apply(struct driver_conn *conn, const struct migration *migra
     return conn->driver->commit(conn, err);
 }
 
-static enum status check_before(const struct migrate_options *options, int version, struct err *err)
+static enum status check_before(const struct migrate_options *options, int newest, int version,
+                                struct err *err)
 {
-    int newest = migrations[MIGRATIONS - 1].version;
     if (version > newest)
         return err_set(err, ST_BROKEN,
                        "the store has schema version %d, this program knows versions up to %d: "
@@ -108,22 +150,34 @@ static enum status check_before(const struct migrate_options *options, int versi
     return ST_OK;
 }
 
+static enum status migrate(struct driver_conn *conn, const struct backend *backend,
+                           const struct migrate_options *options, struct migrate_report *report,
+                           struct err *err)
+{
+    conn->deadline_ms = clock_monotonic_ms() + options->timeout_ms;
+    enum status st = conn->driver->schema(conn, &report->before, err);
+    report->after = report->before;
+    if (st == ST_OK)
+        st = check_before(options, backend->list[backend->count - 1].version, report->before, err);
+    for (size_t i = 0; i < backend->count && st == ST_OK; i++)
+        st = apply(conn, backend, &backend->list[i], err);
+    if (st == ST_OK)
+        st = conn->driver->schema(conn, &report->after, err);
+    return st;
+}
+
 enum status migrate_run(const struct migrate_options *options, struct migrate_report *report,
                         struct err *err)
 {
+    const struct backend *backend = NULL;
     struct driver_conn *conn = NULL;
-    enum status st = open_store(options, &conn, err);
+    const struct driver_options driver = {.url = options->url, .create = options->create};
+    enum status st = find_backend(options->url, &backend, err);
+    if (st == ST_OK)
+        st = backend->driver->open(&driver, clock_monotonic_ms() + options->timeout_ms, &conn, err);
     if (st != ST_OK)
         return st;
-    conn->deadline_ms = clock_monotonic_ms() + options->timeout_ms;
-    st = conn->driver->schema(conn, &report->before, err);
-    report->after = report->before;
-    if (st == ST_OK)
-        st = check_before(options, report->before, err);
-    for (size_t i = 0; i < MIGRATIONS && st == ST_OK; i++)
-        st = apply(conn, &migrations[i], err);
-    if (st == ST_OK)
-        st = conn->driver->schema(conn, &report->after, err);
+    st = migrate(conn, backend, options, report, err);
     conn->driver->close(conn);
     return st;
 }

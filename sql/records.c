@@ -129,6 +129,31 @@ enum status sql_query_text(struct driver_conn *conn, const char *text, const cha
     return run(conn, &statement, out != NULL ? first_cell : NULL, out, err);
 }
 
+static enum status query_number(struct driver_conn *conn, const char *text, uint64_t *out,
+                                struct err *err)
+{
+    struct buf number = {0};
+    enum status st = sql_query_text(conn, text, NULL, &number, err);
+    if (st == ST_OK && !span_number(buf_span(&number), INT32_MAX, out))
+        st = err_set(err, ST_BROKEN, "the schema version is not a number");
+    buf_clear(&number);
+    return st;
+}
+
+enum status sql_schema_version(struct driver_conn *conn, const char *exists, int *version_out,
+                               struct err *err)
+{
+    uint64_t tables = 0, version = 0;
+    enum status st = query_number(conn, exists, &tables, err);
+    if (st == ST_OK && tables > 0)
+        st = query_number(conn,
+                          "SELECT CAST(coalesce(max(\"version\"), 0) AS BIGINT)"
+                          " FROM \"migration\"",
+                          &version, err);
+    *version_out = (int)version;
+    return st;
+}
+
 /* -- writing ------------------------------------------------------------------------------ */
 
 static enum status take_serial(void *arg, const struct sql_row *row, struct err *err)

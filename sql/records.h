@@ -40,4 +40,8 @@ enum status sql_record_changes(struct driver_conn *conn, const struct change_que
 enum status sql_query_text(struct driver_conn *conn, const char *text, const char *parameter,
                            struct buf *out, struct err *err) MUST_CHECK;
 
+/* The newest migration applied, 0 if `exists` (a count) finds no table of migrations. */
+enum status sql_schema_version(struct driver_conn *conn, const char *exists, int *version_out,
+                               struct err *err) MUST_CHECK;
+
 #endif

@@ -263,20 +263,8 @@ static enum status sqlite_open(const struct driver_options *options, int64_t dea
 
 static enum status sqlite_schema(struct driver_conn *base, int *version_out, struct err *err)
 {
-    struct buf number = {0};
-    const char *exists = "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'";
-    enum status st = sql_query_text(base, exists, NULL, &number, err);
-    if (st == ST_OK && strcmp(buf_cstr(&number), "0") != 0) {
-        buf_reset(&number);
-        st = sql_query_text(base, "SELECT coalesce(max(\"version\"), 0) FROM \"migration\"", NULL,
-                            &number, err);
-    }
-    uint64_t version = 0;
-    if (st == ST_OK && !span_number(buf_span(&number), INT32_MAX, &version))
-        st = err_set(err, ST_BROKEN, "sqlite: the schema version is not a number");
-    *version_out = (int)version;
-    buf_clear(&number);
-    return st;
+    return sql_schema_version(base, "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'",
+                              version_out, err);
 }
 
 /* -- transactions ------------------------------------------------------------------------- */

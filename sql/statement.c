@@ -48,10 +48,16 @@ static void number(struct sql_statement *s, int64_t n)
     parameter(s, (struct sql_value){.type = SQL_NUMBER, .number = n});
 }
 
-static void columns(struct sql_statement *s, const struct kind *kind, const char *alias)
+/* All columns of a kind: `"name"`, or of the view over several kinds `s."kind_name"`. */
+static void columns(struct sql_statement *s, const struct kind *kind, bool of_view)
 {
-    for (size_t i = 0; i < kind->field_count; i++)
-        buf_printf(&s->text, "%s%s\"%s\"", i > 0 ? ", " : "", alias, kind->fields[i].name);
+    for (size_t i = 0; i < kind->field_count; i++) {
+        buf_append_str(&s->text, i > 0 ? ", " : "");
+        if (of_view)
+            buf_printf(&s->text, "s.\"%s_%s\"", kind->name, kind->fields[i].name);
+        else
+            buf_printf(&s->text, "\"%s\"", kind->fields[i].name);
+    }
 }
 
 static void where_key(struct sql_statement *s, const struct kind *kind, const void *record)
@@ -77,7 +83,7 @@ static void and_version(struct sql_statement *s, const struct kind *kind, const 
 static void select_from(struct sql_statement *s, const struct kind *kind)
 {
     add(s, "SELECT ");
-    columns(s, kind, "");
+    columns(s, kind, false);
     buf_printf(&s->text, " FROM \"%s\"", kind->name);
 }
 
@@ -216,13 +222,13 @@ void sql_changes(struct sql_statement *s, const struct change_query *query)
 void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
 {
     add(s, "SELECT p.\"position\", ");
-    columns(s, &kind_domain, "d.");
+    columns(s, &kind_domain, true);
     add(s, ", ");
-    columns(s, &kind_tenant, "t.");
+    columns(s, &kind_tenant, true);
     add(s, ", ");
-    columns(s, &kind_key, "k.");
+    columns(s, &kind_key, true);
     add(s, " FROM (SELECT coalesce(max(\"position\"), 0) AS \"position\" FROM \"change\") p"
-           " LEFT JOIN \"domain\" d ON d.\"name\" IN (");
+           " LEFT JOIN \"signing\" s ON s.\"domain_name\" IN (");
     for (size_t i = 0; i < DRIVER_NAMES_MAX; i++) {
         /* Always as many parameters, so that the text is one text. */
         struct sql_value name = {.type = SQL_NULL};
@@ -231,9 +237,7 @@ void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
         add(s, i > 0 ? ", " : "");
         parameter(s, name);
     }
-    add(s, ") LEFT JOIN \"tenant\" t ON t.\"name\" = d.\"tenant\""
-           " LEFT JOIN \"key\" k ON k.\"domain\" = d.\"name\" AND k.\"state\" = 'active'"
-           " ORDER BY d.\"name\", k.\"selector\"");
+    add(s, ") ORDER BY s.\"domain_name\", s.\"key_selector\"");
 }
 
 /* -- rows --------------------------------------------------------------------------------- */

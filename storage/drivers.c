@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-extern const struct driver sqlite_driver;
+#include "sql/postgres.h"
+#include "sql/sqlite.h"
 
 /* A driver that is not compiled in is a line that is not here. */
 static const struct driver *const drivers[] = {
     &sqlite_driver,
+    &postgres_driver,
 };
 
 enum { DRIVERS = sizeof drivers / sizeof drivers[0] };

@@ -101,3 +101,21 @@ CREATE TABLE "change" (
     "time"     INTEGER NOT NULL,
     "version"  INTEGER NOT NULL
 ) STRICT;
+
+-- All that signing needs, and nothing else: the active keys of a domain, still sealed.
+CREATE VIEW "signing" AS
+SELECT
+    d."name" AS "domain_name", d."tenant" AS "domain_tenant", d."status" AS "domain_status",
+    d."subdomains" AS "domain_subdomains", d."canonicalization" AS "domain_canonicalization",
+    d."expiry" AS "domain_expiry", d."note" AS "domain_note", d."created" AS "domain_created",
+    d."updated" AS "domain_updated", d."version" AS "domain_version", t."name" AS "tenant_name",
+    t."status" AS "tenant_status", t."note" AS "tenant_note", t."created" AS "tenant_created",
+    t."updated" AS "tenant_updated", t."version" AS "tenant_version", k."domain" AS "key_domain",
+    k."selector" AS "key_selector", k."algorithm" AS "key_algorithm", k."bits" AS "key_bits",
+    k."state" AS "key_state", k."public_key" AS "key_public_key", k."kek" AS "key_kek",
+    k."sealed" AS "key_sealed", k."created" AS "key_created", k."published" AS "key_published",
+    k."activated" AS "key_activated", k."retired" AS "key_retired", k."revoked" AS "key_revoked",
+    k."destroyed" AS "key_destroyed", k."updated" AS "key_updated", k."version" AS "key_version"
+FROM "domain" d
+JOIN "tenant" t ON t."name" = d."tenant"
+LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';

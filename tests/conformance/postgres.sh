@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# postgres.sh bare|pgbouncer INKAN CONFORMANCE: runs the suite on a fresh PostgreSQL of its own,
+# directly or through PgBouncer in transaction mode. Servers listen on unix sockets in a
+# temporary folder and are stopped by process id.
+set -eu
+way=$1
+inkan=$2
+conformance=$3
+bin=/usr/lib/postgresql/15/bin
+folder=$(mktemp -d)
+chmod 755 "$folder"
+bouncer=
+
+# PostgreSQL and PgBouncer refuse to run as root.
+as_postgres() {
+    setpriv --reuid postgres --regid postgres --init-groups "$@"
+}
+
+stop() {
+    [ -z "$bouncer" ] || kill "$bouncer" 2>/dev/null || true
+    [ ! -s "$folder/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$folder/data/postmaster.pid")"
+    while [ -s "$folder/data/postmaster.pid" ]; do sleep 0.1; done
+    rm -rf "$folder"
+}
+trap stop EXIT
+trap 'exit 1' INT TERM
+
+install -d -o postgres "$folder/data" "$folder/run"
+as_postgres "$bin/initdb" -D "$folder/data" -A trust -E UTF8 --locale C.UTF-8 -N >/dev/null
+as_postgres "$bin/pg_ctl" -D "$folder/data" -s -w -l "$folder/run/log" start \
+    -o "-c listen_addresses='' -k $folder/run -c fsync=off"
+as_postgres "$bin/psql" -q -h "$folder/run" -d postgres -c 'CREATE DATABASE inkan'
+direct="postgresql://postgres@/inkan?host=$folder/run"
+url=$direct
+
+if [ "$way" = pgbouncer ]; then
+    cat >"$folder/run/pgbouncer.ini" <<END
+[databases]
+inkan = host=$folder/run
+[pgbouncer]
+listen_addr =
+unix_socket_dir = $folder/run
+listen_port = 6432
+auth_type = any
+pool_mode = transaction
+default_pool_size = 10
+logfile = $folder/run/pgbouncer.log
+END
+    sed -i 's/^inkan = .*/& user=postgres/' "$folder/run/pgbouncer.ini"
+    setpriv --reuid postgres --regid postgres --init-groups \
+        /usr/sbin/pgbouncer -q "$folder/run/pgbouncer.ini" & # no function: its pid is wanted
+    bouncer=$!
+    url="postgresql://postgres@/inkan?host=$folder/run&port=6432"
+    tries=0
+    until [ -S "$folder/run/.s.PGSQL.6432" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || { cat "$folder/run/pgbouncer.log"; exit 1; }
+        sleep 0.1
+    done
+fi
+
+printf '[store]\nurl = %s\n' "$url" >"$folder/inkan.conf"
+"$inkan" -c "$folder/inkan.conf" store init
+"$conformance" "$url" --newer "$bin/psql -q '$direct' -c \"INSERT INTO migration SELECT max(version) + 1, 'newer', 'x', 0 FROM migration\""
