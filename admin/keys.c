@@ -53,26 +53,33 @@ static enum status parse_plan(struct span text, struct keys_plan *out, struct er
     return ST_OK;
 }
 
+enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_plan *out,
+                            struct err *err)
+{
+    enum status status = parse_plan(span_str(algorithms), out, err);
+    if (status != ST_OK || bits == 0)
+        return status;
+    struct keys_spec *rsa = find_spec(out, DKIM_RSA_SHA256);
+    if (rsa == NULL)
+        return err_set(err, ST_INVALID, "bits: only keys of rsa-sha256 have a choice of sizes");
+    rsa->bits = (int)bits;
+    return ST_OK;
+}
+
 enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
                          struct err *err)
 {
     const struct settings *settings;
+    int64_t bits = 0;
+    struct args_range range = {DKIM_RSA_BITS_MIN, DKIM_RSA_BITS_MAX};
     const char *algorithms = args_option(args, "--algorithm");
     enum status status = admin_settings(admin, &settings, err);
     if (status == ST_OK)
-        status = parse_plan(
-            span_str(algorithms != NULL ? algorithms : settings->lifecycle.algorithms), out, err);
+        status = args_number(args, "--bits", range, &bits, err);
     if (status != ST_OK)
         return status;
-    int64_t bits = 0;
-    struct args_range range = {DKIM_RSA_BITS_MIN, DKIM_RSA_BITS_MAX};
-    status = args_number(args, "--bits", range, &bits, err);
-    struct keys_spec *rsa = find_spec(out, DKIM_RSA_SHA256);
-    if (status == ST_OK && bits > 0 && rsa == NULL)
-        return err_set(err, ST_INVALID, "--bits: only keys of rsa-sha256 have a choice of sizes");
-    if (status == ST_OK && bits > 0)
-        rsa->bits = (int)bits;
-    return status;
+    return keys_plan_parse(algorithms != NULL ? algorithms : settings->lifecycle.algorithms, bits,
+                           out, err);
 }
 
 /* -- drafts --------------------------------------------------------------------------------- */

@@ -18,6 +18,10 @@ struct keys_plan {
     } specs[DKIM_ALGORITHMS];
     size_t count;
 };
+/* From a list of algorithms as in the settings; bits, unless 0, for its RSA key. ST_INVALID names
+ * what is wrong. */
+enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_plan *out,
+                            struct err *err) MUST_CHECK;
 /* From --algorithm, else the settings, with --bits for RSA. ST_INVALID names what is wrong. */
 enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
                          struct err *err) MUST_CHECK;
