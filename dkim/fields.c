@@ -47,6 +47,22 @@ static size_t name_length(struct span name)
     return len;
 }
 
+/* Whether every line end of a value folds it (RFC 5322 2.2.3). */
+static bool is_folded_well(struct span value)
+{
+    for (;;) {
+        value = span_from(value, line_length(value));
+        if (!value.len)
+            return true;
+        bool pair = value.len > 1 && value.data[0] == '\r' && value.data[1] == '\n';
+        if (value.data[0] == '\r' && !pair)
+            return false;
+        value = span_from(value, pair ? 2 : 1);
+        if (!value.len || !ascii_wsp(value.data[0]))
+            return false;
+    }
+}
+
 static enum status grow_list(struct dkim_fields *fields, struct err *err)
 {
     if (fields->count < fields->cap)
@@ -66,6 +82,9 @@ enum status dkim_fields_add(struct dkim_fields *fields, struct span name, struct
     size_t name_len = name_length(name);
     if (!name_len)
         return err_set(err, ST_INVALID, "not a header field name");
+    /* What is made of such an octet on the way decides which fields a reader sees. */
+    if (!is_folded_well(value))
+        return err_set(err, ST_INVALID, "a header field with a CR or LF that folds nothing");
     if (fields->max_count && fields->count >= fields->max_count)
         return err_set(err, ST_INVALID, "more than %zu header fields", fields->max_count);
     /* Line ends can at most double what is there, so this holds before memory is taken. */

@@ -25,9 +25,9 @@ struct dkim_fields {
 };
 
 /* Appends a field. `value` is all that follows the colon, its leading space included; a line
- * end inside it may be LF, CRLF or CR and is kept as CRLF. ST_INVALID over a limit or for a
- * name that is empty or holds anything but printable ASCII without the colon (RFC 5322 2.2),
- * ST_TEMP when memory is short. */
+ * end inside it may be LF or CRLF, is followed by white space and is kept as CRLF. ST_INVALID
+ * over a limit, for a CR or LF that is no such fold, or for a name that is empty or holds
+ * anything but printable ASCII without the colon (RFC 5322 2.2), ST_TEMP when memory is short. */
 enum status dkim_fields_add(struct dkim_fields *fields, struct span name, struct span value,
                             struct err *err) MUST_CHECK;
 /* Splits a message with CRLF line ends: the header goes into `fields` (which may hold limits),
