@@ -122,6 +122,27 @@ static int width_of(const char *text)
     return width;
 }
 
+/* What a data base or a message holds may be meant for the terminal. C1 controls (U+0080 to
+ * U+009F) act like an escape there. */
+static void defuse(struct buf *text, size_t start)
+{
+    for (size_t i = start; i < text->len; i++) {
+        unsigned char c = (unsigned char)text->data[i];
+        bool c1 = i > start && (c & 0xe0) == 0x80 && text->data[i - 1] == '\xc2';
+        if (c < ' ' || c == 0x7f || c1)
+            text->data[i] = '?';
+        if (c1)
+            text->data[i - 1] = '?';
+    }
+}
+
+static void append_field(const struct field *field, const void *record, struct buf *out)
+{
+    size_t start = out->len;
+    field_to_text(field, record, out);
+    defuse(out, start);
+}
+
 static bool has_column(const struct field *field)
 {
     return (field->flags & (FIELD_WIDE | FIELD_SECRET)) == 0;
@@ -132,7 +153,7 @@ static void add_row(struct output *output, const struct kind *kind, const void *
     for (size_t i = 0; i < kind->field_count; i++) {
         if (!has_column(&kind->fields[i]))
             continue;
-        field_to_text(&kind->fields[i], record, &output->rows);
+        append_field(&kind->fields[i], record, &output->rows);
         buf_append_char(&output->rows, '\0');
     }
 }
@@ -241,7 +262,9 @@ void output_text(struct output *output, const char *member, struct span value)
     if (output->depth > 1)
         return; /* a row of a table has its columns only */
     buf_printf(&output->text, "%s: ", member);
+    size_t start = output->text.len;
     buf_append_span(&output->text, value);
+    defuse(&output->text, start);
     buf_append_char(&output->text, '\n');
 }
 
@@ -257,7 +280,7 @@ static void write_members(struct output *output, const struct kind *kind, const 
             continue;
         }
         buf_printf(&output->text, "%s: ", field->name);
-        field_to_text(field, record, &output->text);
+        append_field(field, record, &output->text);
         buf_append_char(&output->text, '\n');
     }
 }
@@ -295,10 +318,12 @@ void output_line(struct output *output, const char *fmt, ...)
 {
     if (output->json)
         return;
+    size_t start = output->text.len;
     va_list args;
     va_start(args, fmt);
     buf_vprintf(&output->text, fmt, args);
     va_end(args);
+    defuse(&output->text, start);
     buf_append_char(&output->text, '\n');
 }
 

@@ -101,6 +101,16 @@ static void write_broken_text(struct output *output)
     output_record(output, &kind, &(struct thing){.name = broken});
 }
 
+static void write_controls(struct output *output)
+{
+    static char name[] = "a\x1b[31m\x7f\xc2\x9b"
+                         "b\xc3\x9f";
+    output_list_begin(output, NULL);
+    output_record(output, &kind, &(struct thing){.name = name});
+    output_list_end(output, &kind);
+    output_line(output, "%s", name);
+}
+
 static void write_unfinished(struct output *output)
 {
     output_list_begin(output, NULL);
@@ -130,6 +140,10 @@ static void both_forms_are_written(void **state)
         {"not UTF-8", write_broken_text, NULL,
          "{\"name\": \"a?\", \"count\": 0, \"good\": false, \"seen\": null, \"state\": \"old\", "
          "\"octets\": \"\", \"wide\": \"\"}\n"},
+        {"controls of a terminal", write_controls,
+         "name         count  good  seen  state\n"
+         "a?[31m???b\xc3\x9f  0      no          old\na?[31m???b\xc3\x9f\n",
+         NULL},
         {"unfinished document", write_unfinished, "", ""},
     };
     (void)state;
