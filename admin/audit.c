@@ -74,7 +74,8 @@ static enum status list(struct admin *admin, const struct args *args, struct err
 }
 
 static const struct command commands[] = {
-    {"list", "[--tenant T] [--domain D] [--limit N]", "shows what was changed, newest last", list},
+    {"list", "[--tenant T] [--domain D] [--limit N]",
+     "shows the last changes (100 without --limit), newest last", list},
     {NULL, NULL, NULL, NULL},
 };
 
