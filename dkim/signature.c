@@ -213,26 +213,24 @@ static void hash_sink(void *hash, const void *data, size_t len)
     dkim_hash_add(hash, data, len);
 }
 
-/* How often `name` stands in the first `len` octets of h=. */
-static size_t named_before(struct span names, size_t len, struct span name)
+/* How often the last of the names stands before itself. */
+static size_t named_before(const struct span *names, size_t last)
 {
-    struct span rest = span_head(names, len), other;
     size_t count = 0;
 
-    while (rest.len && span_next(&rest, ':', &other))
-        count += span_equal_nocase(span_trim(other), name);
+    for (size_t i = 0; i < last; i++)
+        count += span_equal_nocase(names[i], names[last]);
     return count;
 }
 
 void dkim_signature_hash_fields(const struct dkim_fields *fields, struct span names,
                                 enum dkim_canon canon, struct dkim_hash *hash)
 {
-    struct span rest = names, name;
+    struct span rest = names, list[DKIM_SIGNED_NAMES_MAX];
 
-    while (span_next(&rest, ':', &name)) {
-        size_t before = (size_t)(name.data - names.data);
-        name = span_trim(name);
-        size_t index = dkim_fields_from_bottom(fields, name, named_before(names, before, name));
+    for (size_t n = 0; n < DKIM_SIGNED_NAMES_MAX && span_next(&rest, ':', &list[n]); n++) {
+        list[n] = span_trim(list[n]);
+        size_t index = dkim_fields_from_bottom(fields, list[n], named_before(list, n));
         if (index == SIZE_MAX) /* RFC 6376 3.5 h=: a field that is not there is the empty string */
             continue;
         dkim_canon_field(canon, dkim_fields_text(fields, index), hash_sink, hash);

@@ -34,8 +34,9 @@ enum status dkim_signature_parse(struct span value, struct dkim_signature *out,
                                  struct err *err) MUST_CHECK;
 void dkim_signature_clear(struct dkim_signature *signature);
 
-/* Adds the canonical fields that `names` chooses, from the bottom up (RFC 6376 5.4.2), each
- * with CRLF, to the hash. Names without a field left count as empty (oversigning). */
+/* Adds the canonical fields that `names` (at most DKIM_SIGNED_NAMES_MAX, as a parsed h= has)
+ * chooses, from the bottom up (RFC 6376 5.4.2), each with CRLF, to the hash. Names without a field
+ * left count as empty (oversigning). */
 void dkim_signature_hash_fields(const struct dkim_fields *fields, struct span names,
                                 enum dkim_canon canon, struct dkim_hash *hash);
 /* Adds the signature field itself with the value of b= taken out and no final CRLF (3.7).
