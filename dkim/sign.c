@@ -109,6 +109,20 @@ static enum status choose_names(struct making *making, struct err *err)
     return buf_check(&making->names, "h=", err);
 }
 
+bool dkim_sign_fits(const struct dkim_sign_options *options, const struct dkim_fields *fields)
+{
+    size_t listed = dkim_names_count(options->oversign);
+
+    if (listed + fields->count <= DKIM_SIGNED_NAMES_MAX)
+        return true;
+    for (size_t i = 0; i < fields->count; i++) {
+        struct span name = dkim_fields_name(fields, i);
+        listed += dkim_names_contain(options->headers, name) ||
+                  dkim_names_contain(options->oversign, name) || span_equal_nocase(name, from_name);
+    }
+    return listed <= DKIM_SIGNED_NAMES_MAX;
+}
+
 /* -- the field ---------------------------------------------------------------------------- */
 
 /* dkim-quoted-printable (RFC 6376 2.11): everything but dkim-safe-char is encoded. */

@@ -50,10 +50,13 @@ struct dkim_sign_options {
 enum status dkim_sign_want(const struct dkim_sign_options *options, struct dkim_bodies *bodies,
                            struct err *err) MUST_CHECK;
 
+/* Whether one h= can list all that the options sign of this header (DKIM_SIGNED_NAMES_MAX). */
+bool dkim_sign_fits(const struct dkim_sign_options *options, const struct dkim_fields *fields);
+
 /* Makes one DKIM-Signature field value: everything after the colon, with its leading space,
  * folded with CRLF HTAB, no final CRLF. The bodies must have been ended. ST_INVALID when there
- * is no From field or the domain or selector do not fit; else what the signer says. On any
- * failure `value_out` is as it was. */
+ * is no From field, the domain or selector do not fit, or h= cannot list it all; else what the
+ * signer says. On any failure `value_out` is as it was. */
 enum status dkim_sign(const struct dkim_sign_options *options, const struct dkim_fields *fields,
                       const struct dkim_bodies *bodies, struct buf *value_out,
                       struct err *err) MUST_CHECK;

@@ -95,6 +95,10 @@ static void prepare_hashes(struct message *m)
     int64_t now_s = clock_now_s();
     for (size_t i = 0; i < m->signers->count; i++) {
         policy_sign_options(m->services->policy, m->signers, i, now_s, &m->options[i]);
+        if (!dkim_sign_fits(&m->options[i], &m->fields)) {
+            settle(m, POLICY_PASS_UNSIGNED, "limits", "more header fields than a signature lists");
+            return;
+        }
         if (dkim_sign_want(&m->options[i], m->bodies, &err) != ST_OK) {
             settle(m, POLICY_TEMPFAIL, "sign", err.text);
             return;

@@ -25,7 +25,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def service(module_folder):
-    inkan = Inkan(f"{module_folder}/inkan", sign__max_header_count="1000",
+    inkan = Inkan(f"{module_folder}/inkan", sign__max_header_count="2000",
                   sign__max_header_bytes="1M", server__workers="1")
     inkan.set_up("acme")
     inkan.add_domain("example.com")
@@ -189,6 +189,13 @@ def test_more_fields_than_allowed(service):
     with session(service) as milter:
         unsigned(milter.message(messages.compose(b"a@example.com", *[b"X: y"] * 2000), "MANY1"))
     assert "not signed: " in service.reason("MANY1")
+
+
+def test_more_fields_to_sign_than_a_signature_lists(service):
+    """Not deferred: it would come back for days and be no smaller."""
+    with session(service) as milter:
+        unsigned(milter.message(messages.compose(b"a@example.com", *[b"Subject: y"] * 1500), "MANY2"))
+    assert "not signed: more header fields than a signature lists" in service.log()
 
 
 def test_header_larger_than_allowed(service):
