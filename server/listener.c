@@ -101,13 +101,15 @@ static enum status own_unix(const struct sockname *name, mode_t mode, gid_t grou
     return ST_OK;
 }
 
-/* libmilter tells only syslog why it cannot bind, so the same is tried here first. */
+/* libmilter tells only syslog why it cannot bind, so the same is tried here first. Bound and not
+ * listening: a connection that an MTA got now would be cut when this socket is closed. Linux
+ * refuses the address of a listening socket here as well. */
 static enum status try_bind(const struct addrinfo *address, const char *text, struct err *err)
 {
     int on = 1;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                 bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 1) == 0;
+                 bind(fd, address->ai_addr, address->ai_addrlen) == 0;
     int cause = errno;
     if (fd >= 0)
         close(fd);

@@ -383,3 +383,27 @@ def test_second_daemon_on_the_same_port_does_not_disturb_the_first(inkan, new_in
     code, said = refuses_to_start(second)
     assert code == EXIT_TEMPORARY, said
     assert signs(inkan)
+
+
+def test_connection_made_while_the_daemon_starts_is_served(inkan):
+    """The very first ones that the port takes: no socket takes them only to be closed again."""
+    def knock():
+        while True:
+            try:
+                Milter(inkan.address).close()
+                return answers_got.append("served")
+            except ConnectionRefusedError:
+                pass  # nobody listens yet
+            except (Closed, OSError) as cut:
+                return answers_got.append(repr(cut))
+
+    for _ in range(10):
+        answers_got = []
+        knocking = [threading.Thread(target=knock) for _ in range(4)]
+        for thread in knocking:
+            thread.start()
+        inkan.launch()
+        for thread in knocking:
+            thread.join()
+        inkan.stop()
+        assert answers_got == ["served"] * 4
