@@ -134,8 +134,8 @@ static void read_from(const struct dkim_fields *fields, struct dkim_mailboxes *m
     else if (count > 1)
         decide(out, POLICY_PASS_UNSIGNED, "authors", "the message has %zu From fields", count);
     else if (dkim_mailboxes_of(fields, SPAN_LIT("From"), mailboxes, &err) != ST_OK)
-        decide(out, err.code == ST_TEMP ? POLICY_TEMPFAIL : POLICY_PASS_UNSIGNED, "bad_from",
-               "From: %s", err.text);
+        decide(out, err.code == ST_TEMP ? POLICY_TEMPFAIL : POLICY_PASS_UNSIGNED, "bad_from", "%s",
+               err.text);
     else if (mailboxes->count > 1)
         decide(out, POLICY_PASS_UNSIGNED, "authors", "the From field names %zu authors",
                mailboxes->count);

@@ -52,7 +52,7 @@ UNSIGNED = {
     "two authors": (b"From: a@example.com, b@example.com\r\n", "names 2 authors"),
     "authors of two tenants": (b"From: a@example.com, b@globex.example\r\n", "names 2 authors"),
     "a group of two": (b"From: Us: a@example.com, b@example.com;\r\n", "names 2 authors"),
-    "a From that is no address": (b"From: nobody at all\r\n", "From: "),
+    "a From that is no address": (b"From: nobody at all\r\n", "not signed: From: at "),
     "an empty From": (b"From:\r\n", "From: "),
     "an address without domain": (b"From: <root>\r\n", "From: "),
     "two at signs": (b"From: a@example.com@evil.example\r\n", "From: "),
