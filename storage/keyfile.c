@@ -96,7 +96,9 @@ static enum status sync_folder(const char *path, struct err *err)
 
 enum status keyfile_lock(const char *path, int *fd_out, struct err *err)
 {
-    enum status st = open_folder(path, fd_out, err);
+    char *file = realpath(path, NULL);
+    enum status st = open_folder(file != NULL ? file : path, fd_out, err);
+    free(file);
     if (st != ST_OK || flock(*fd_out, LOCK_EX | LOCK_NB) == 0)
         return st;
     if (errno == EWOULDBLOCK)
@@ -126,7 +128,7 @@ enum status keyfile_create(const char *path, struct span content, struct err *er
     return st;
 }
 
-enum status keyfile_replace(const char *path, struct span content, struct err *err)
+static enum status replace(const char *path, struct span content, struct err *err)
 {
     char next[4096];
     struct stat old;
@@ -144,4 +146,13 @@ enum status keyfile_replace(const char *path, struct span content, struct err *e
         return st;
     }
     return sync_folder(path, err);
+}
+
+enum status keyfile_replace(const char *path, struct span content, struct err *err)
+{
+    char *file = realpath(path, NULL);
+    enum status st =
+        file != NULL ? replace(file, content, err) : system_fault(path, "cannot find", err);
+    free(file);
+    return st;
 }

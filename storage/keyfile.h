@@ -20,8 +20,8 @@ enum status keyfile_create(const char *path, struct span content, struct err *er
  * descriptor in *fd_out is closed. The lock is on the folder, since the file itself is replaced.
  * ST_CONFLICT at once when somebody else has it. */
 enum status keyfile_lock(const char *path, int *fd_out, struct err *err) MUST_CHECK;
-/* Puts a new file in the place of the old one, with the old one's owner. The caller holds the
- * lock. */
+/* Puts a new file in the place of the old one, with the old one's owner; a link to it stays one.
+ * The caller holds the lock. */
 enum status keyfile_replace(const char *path, struct span content, struct err *err) MUST_CHECK;
 
 #endif

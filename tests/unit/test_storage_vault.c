@@ -244,6 +244,25 @@ static void adding_waits_for_nobody_and_loses_nothing(void **state)
     vault_close(vault);
 }
 
+static void a_link_to_the_keyring_stays_a_link(void **state)
+{
+    struct err err = {0};
+    struct stat info;
+    char other[sizeof path + 4];
+    (void)state;
+    write_file("one " KEY32 "\n", 0600);
+    snprintf(other, sizeof other, "%s.own", path);
+    assert_int_equal(rename(path, other), 0);
+    assert_int_equal(symlink(other, path), 0);
+    assert_int_equal(vault_add(path, &err), ST_OK);
+    assert_int_equal(lstat(path, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    struct vault *vault = open_ok();
+    assert_int_equal(vault_count(vault), 2);
+    vault_close(vault);
+    assert_int_equal(unlink(other), 0);
+}
+
 static void a_missing_kek_is_named(void **state)
 {
     struct err err = {0};
@@ -272,6 +291,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_added_key_seals_and_the_old_one_still_opens, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(adding_waits_for_nobody_and_loses_nothing, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_link_to_the_keyring_stays_a_link, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_missing_kek_is_named, make_folder, remove_folder),
     };
