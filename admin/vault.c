@@ -45,8 +45,16 @@ static enum status answer_current(struct admin *admin, const char *verb, const c
 
 static enum status rehearse_init(struct admin *admin, const char *path, struct err *err)
 {
+    struct buf folder = BUF_INIT(0);
+    const char *slash = strrchr(path, '/');
     (void)admin;
-    return access(path, F_OK) == 0 ? err_set(err, ST_CONFLICT, "%s: exists already", path) : ST_OK;
+    if (access(path, F_OK) == 0)
+        return err_set(err, ST_CONFLICT, "keyring %s: exists already", path);
+    buf_printf(&folder, "%.*s", slash == NULL ? 0 : (int)(slash - path), path);
+    buf_append_str(&folder, "/.");
+    bool there = access(slash == NULL ? "." : buf_cstr(&folder), F_OK) == 0;
+    buf_clear(&folder);
+    return there ? ST_OK : err_set(err, ST_INVALID, "keyring %s: there is no such folder", path);
 }
 
 static enum status rehearse_add(struct admin *admin, const char *path, struct err *err)

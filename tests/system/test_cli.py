@@ -354,6 +354,14 @@ def test_dry_run_of_the_keyring_answers_in_json_too(new_inkan):
     assert inkan.json("--dry-run", "vault", "add") == would_be
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_keyring_without_a_folder_is_refused_dry_or_not(new_inkan, options):
+    inkan = new_inkan(vault__keyring="/nonexistent/keyring")
+    answer = inkan.run(*options, "vault", "init")
+    assert answer.returncode == INVALID and answer.stdout == "", answer.stdout
+    assert "/nonexistent/keyring" in answer.stderr
+
+
 def test_audit_list_names_actor_and_action(inkan):
     events = json.loads(inkan.ok("--json", "audit", "list"))
     added = [e for e in events if e["action"] == "domain.add" and e["name"] == "example.com"]
