@@ -15,6 +15,10 @@ static void draw(const struct progress *progress)
     int64_t total = progress->total > 0 ? progress->total : 1;
     int64_t done = progress->done < total ? progress->done : total;
     int filled = (int)(done * WIDTH / total);
+    if (progress->total == 0) {
+        fprintf(stderr, "\r%s %" PRId64, progress->what, progress->done);
+        return;
+    }
     fprintf(stderr, "\r%s [%.*s%*s] %" PRId64 "/%" PRId64, progress->what, filled, full,
             WIDTH - filled, "", progress->done, progress->total);
 }

@@ -15,10 +15,11 @@ struct progress {
     bool shown;       /* there is a terminal */
 };
 
+/* Total 0: nobody knows; only the count is shown then. */
 void progress_begin(struct progress *progress, const char *what, int64_t total);
 /* Draws at most ten times a second. */
 void progress_add(struct progress *progress, int64_t steps);
-/* Takes the bar away. */
+/* Takes the bar away; the next step would draw it again. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/import_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/parallel.h"
+#include "admin/rows.h"
+
+enum status import_batch_init(struct import_batch *batch, struct err *err)
+{
+    batch->rows = calloc(IMPORT_BATCH_ROWS, sizeof *batch->rows);
+    if (batch->rows == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    return admin_store(batch->admin, &batch->store, err);
+}
+
+void import_batch_reset(struct import_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        import_row_clear(&batch->rows[i]);
+        batch->rows[i] = (struct import_row){.outcome = IMPORT_PENDING};
+    }
+    batch->count = 0;
+}
+
+void import_batch_clear(struct import_batch *batch)
+{
+    if (batch->rows != NULL)
+        import_batch_reset(batch);
+    free(batch->rows);
+    free(batch->tenant);
+}
+
+/* A fault of the row and not of the store: others may fare better. */
+static bool is_of_row(enum status status)
+{
+    return status == ST_NOT_FOUND || status == ST_CONFLICT || status == ST_DENIED ||
+           status == ST_INVALID;
+}
+
+/* Notes a fault of the row itself; any other is given back. */
+static enum status fail_row(struct import_row *row, enum status status, const struct err *err)
+{
+    if (status == ST_OK || !is_of_row(status))
+        return status;
+    row->outcome = IMPORT_FAILED;
+    row->err = *err;
+    return ST_OK;
+}
+
+/* The rows up to one that failed, if those behind it are not to be taken. */
+static void cut_behind_failure(struct import_batch *batch)
+{
+    for (size_t i = 0; batch->stop && i < batch->count; i++) {
+        if (batch->rows[i].outcome != IMPORT_FAILED)
+            continue;
+        for (size_t j = i + 1; j < batch->count; j++)
+            import_row_clear(&batch->rows[j]);
+        batch->count = i + 1;
+    }
+}
+
+/* -- what is there already ------------------------------------------------------------------ */
+
+static enum status find_tenant(struct import_batch *batch, const char *name, struct err *err)
+{
+    struct tenant tenant = {.name = NULL};
+    if (batch->tenant != NULL && strcmp(batch->tenant, name) == 0)
+        return ST_OK;
+    enum status status = admin_named(store_tenant(batch->store, name, &tenant, err), err);
+    if (status == ST_OK) {
+        free(batch->tenant);
+        batch->tenant = tenant.name;
+        tenant.name = NULL;
+    }
+    kind_clear(&kind_tenant, &tenant);
+    return status;
+}
+
+/* Whether a row asks for one certain key, and not only for a domain with keys. */
+static bool is_of_key(const struct import_row *row)
+{
+    return row->selector != NULL || row->pem.len > 0;
+}
+
+static enum status check_owner(const struct import_row *row, const struct domain *found,
+                               struct err *err)
+{
+    if (strcmp(found->tenant, row->domain.tenant) == 0)
+        return ST_OK;
+    return err_set(err, ST_CONFLICT, "domain %s: belongs to tenant %s", found->name, found->tenant);
+}
+
+/* A key to make that was made already. With a private key there is more to compare, which the
+ * transaction does. */
+static enum status look_for_key(struct import_batch *batch, struct import_row *row, struct err *err)
+{
+    struct key key = {.domain = NULL};
+    if (row->selector == NULL || row->pem.len > 0)
+        return ST_OK;
+    enum status status = store_key(batch->store, row->domain.name, row->selector, &key, err);
+    if (status == ST_OK)
+        row->outcome = IMPORT_EXISTED;
+    kind_clear(&kind_key, &key);
+    return status == ST_NOT_FOUND ? ST_OK : status;
+}
+
+/* Most rows of an import that is started again end here, before a key is made. */
+static enum status look_for_row(struct import_batch *batch, struct import_row *row, struct err *err)
+{
+    struct domain domain = {.name = NULL};
+    enum status status = find_tenant(batch, row->domain.tenant, err);
+    if (status != ST_OK)
+        return status;
+    status = store_domain(batch->store, row->domain.name, &domain, err);
+    if (status == ST_OK)
+        status = check_owner(row, &domain, err);
+    if (status == ST_OK && is_of_key(row))
+        status = look_for_key(batch, row, err);
+    else if (status == ST_OK)
+        row->outcome = IMPORT_EXISTED;
+    kind_clear(&kind_domain, &domain);
+    return status == ST_NOT_FOUND ? ST_OK : status;
+}
+
+static enum status look_for_rows(struct import_batch *batch, struct err *err)
+{
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < batch->count; i++) {
+        struct import_row *row = &batch->rows[i];
+        if (row->outcome == IMPORT_PENDING)
+            status = fail_row(row, look_for_row(batch, row, err), err);
+    }
+    cut_behind_failure(batch);
+    return status;
+}
+
+/* -- keys ----------------------------------------------------------------------------------- */
+
+static enum status read_pem(struct import_row *row, struct err *err)
+{
+    enum status status = keys_import(buf_span(&row->pem), &row->drafts[0], err);
+    if (status != ST_OK)
+        return err_context(err, "private_key");
+    row->draft_count = 1;
+    if (row->algorithm >= 0 && row->drafts[0].key.algorithm != row->algorithm)
+        return err_set(err, ST_INVALID, "algorithm %s: the private key is one of %s",
+                       dkim_algorithm_name((enum dkim_algorithm)row->algorithm),
+                       dkim_algorithm_name((enum dkim_algorithm)row->drafts[0].key.algorithm));
+    return ST_OK;
+}
+
+/* A rehearsal does without new keys, which would take as long as the import. */
+static void make_drafts(void *arg, size_t index)
+{
+    struct import_batch *batch = arg;
+    struct import_row *row = &batch->rows[index];
+    enum status status = ST_OK;
+    if (row->outcome != IMPORT_PENDING)
+        return;
+    if (row->pem.len > 0)
+        status = read_pem(row, &row->err);
+    for (size_t i = 0; status == ST_OK && !batch->admin->dry_run && i < row->plan.count; i++) {
+        status = keys_generate(&row->plan.specs[i], &row->drafts[i], &row->err);
+        row->draft_count++;
+    }
+    if (status != ST_OK)
+        row->outcome = IMPORT_FAILED;
+}
+
+/* -- in a transaction ----------------------------------------------------------------------- */
+
+/* The rows of one transaction. What becomes of them counts only when it is committed. */
+struct share {
+    struct import_batch *batch;
+    size_t first, count;
+    enum import_outcome outcomes[IMPORT_BATCH_ROWS];
+};
+
+/* The key the row asks for, if its domain has it: by selector, or by its public half. */
+static enum status find_key(struct store_tx *tx, const struct import_row *row, bool *found_out,
+                            struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    struct rows keys = {.kind = &kind_key};
+    const struct keys_draft *draft = row->pem.len > 0 ? &row->drafts[0] : NULL;
+    rows_where_text(&query, "domain", row->domain.name);
+    if (row->selector != NULL)
+        rows_where_text(&query, "selector", row->selector);
+    enum status status = store_tx_find(tx, &query, rows_take, &keys, err);
+    *found_out = false;
+    for (size_t i = 0; status == ST_OK && i < keys.count; i++) {
+        const struct key *key = rows_at(&keys, i);
+        bool same = draft == NULL ||
+                    span_equal(buf_span(&key->public_key), buf_span(&draft->key.public_key));
+        if (row->selector != NULL && !same)
+            status = err_set(err, ST_CONFLICT, "key %s %s: exists already, with another value",
+                             key->domain, key->selector);
+        *found_out = *found_out || same;
+    }
+    rows_clear(&keys);
+    return status;
+}
+
+static enum status add_domain(struct store_tx *tx, const struct domain *domain, struct err *err)
+{
+    struct domain copy = {.name = NULL};
+    enum status status = kind_copy(&kind_domain, domain, &copy, err);
+    if (status == ST_OK)
+        status = store_tx_put(tx, &kind_domain, &copy, "domain.add", err);
+    kind_clear(&kind_domain, &copy);
+    return status;
+}
+
+/* Drafts and records are copied, so that a transaction can be done again. */
+static enum status add_keys(struct store_tx *tx, const struct import_batch *batch,
+                            const struct import_row *row, struct err *err)
+{
+    struct keys_place place = {.vault = batch->vault,
+                               .domain = row->domain.name,
+                               .tenant = row->domain.tenant,
+                               .selector = row->selector,
+                               .template = batch->settings->lifecycle.selector,
+                               .activate = row->activate};
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < row->draft_count; i++) {
+        struct keys_draft draft = {.secret = row->drafts[i].secret}; /* borrowed */
+        status = kind_copy(&kind_key, &row->drafts[i].key, &draft.key, err);
+        if (status == ST_OK)
+            status = keys_add(tx, &place, &draft, err);
+        kind_clear(&kind_key, &draft.key);
+    }
+    return status;
+}
+
+static enum status store_row(struct store_tx *tx, const struct import_batch *batch,
+                             const struct import_row *row, enum import_outcome *outcome_out,
+                             struct err *err)
+{
+    bool there = false;
+    struct domain found = {.name = span_dup(span_str(row->domain.name))};
+    if (found.name == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    enum status status = store_tx_get(tx, &kind_domain, &found, err);
+    if (status == ST_NOT_FOUND) {
+        status = add_domain(tx, &row->domain, err);
+    } else if (status == ST_OK) {
+        there = !is_of_key(row);
+        status = check_owner(row, &found, err);
+        if (status == ST_OK && !there)
+            status = find_key(tx, row, &there, err);
+    }
+    if (status == ST_OK && !there)
+        status = add_keys(tx, batch, row, err);
+    *outcome_out = there ? IMPORT_EXISTED : IMPORT_ADDED;
+    kind_clear(&kind_domain, &found);
+    return status;
+}
+
+static enum status store_share(struct store_tx *tx, void *arg, struct err *err)
+{
+    struct share *share = arg;
+    enum status status = ST_OK;
+    for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
+        if (share->batch->rows[i].outcome == IMPORT_PENDING)
+            status = store_row(tx, share->batch, &share->batch->rows[i], &share->outcomes[i], err);
+    return status;
+}
+
+static enum status run_share(struct share *share, struct err *err)
+{
+    enum status status = admin_transaction(share->batch->admin, store_share, share, err);
+    for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
+        if (share->batch->rows[i].outcome == IMPORT_PENDING)
+            share->batch->rows[i].outcome = share->outcomes[i];
+    return status;
+}
+
+static enum status run_one_by_one(struct share *share, struct err *err)
+{
+    struct import_batch *batch = share->batch;
+    enum status status = ST_OK;
+    share->count = 1;
+    for (share->first = 0; status == ST_OK && share->first < batch->count; share->first++) {
+        struct import_row *row = &batch->rows[share->first];
+        status = fail_row(row, run_share(share, err), err);
+        cut_behind_failure(batch);
+    }
+    return status;
+}
+
+enum status import_batch_run(struct import_batch *batch, struct err *err)
+{
+    struct share share = {.batch = batch};
+    enum status status = look_for_rows(batch, err);
+    if (status != ST_OK)
+        return status;
+    parallel_run(batch->count, make_drafts, batch);
+    cut_behind_failure(batch);
+    share.count = batch->count;
+    status = run_share(&share, err);
+    return is_of_row(status) ? run_one_by_one(&share, err) : status;
+}

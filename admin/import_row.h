@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One row of a bulk import: a domain with its keys, or one key of a domain. The fields are
+ *
+ *     domain, tenant       must be there
+ *     algorithm            of the keys to make, as in the settings; "none": no key
+ *     bits                 of an RSA key to make
+ *     selector             of the one key of the row; without it the template of the settings
+ *     private_key          PEM, instead of a key to make
+ *     activate             yes or no (true or false): the keys sign at once
+ *     delegate             only no
+ *     status               active or suspended
+ *
+ * and what `inkan domain set` may change. Rows come as texts from JSON or CSV (import_source.h)
+ * and are checked here as far as that goes without a store. One thread.
+ */
+#ifndef INKAN_ADMIN_IMPORT_ROW_H
+#define INKAN_ADMIN_IMPORT_ROW_H
+
+#include "admin/keys.h"
+
+enum { IMPORT_FIELDS_MAX = 24 };
+
+/* The text of each field by its number; `data` NULL: not given, as is an empty text. */
+struct import_values {
+    struct span texts[IMPORT_FIELDS_MAX];
+};
+/* The number of a field. ST_INVALID names the nearest one there is. */
+enum status import_field_find(struct span name, size_t *index_out, struct err *err) MUST_CHECK;
+
+/* Whether a field of the domain's record is also one of a row. */
+bool import_row_is_setting(const struct field *field);
+
+enum import_outcome { IMPORT_PENDING, IMPORT_ADDED, IMPORT_EXISTED, IMPORT_FAILED };
+
+struct import_row {
+    int64_t line;
+    struct domain domain;  /* as it is to be added */
+    struct keys_plan plan; /* of keys to make; empty with a private key */
+    char *selector;        /* NULL: by the template */
+    struct buf pem;        /* secret; empty: keys are made */
+    int algorithm;         /* the private key's must be; -1: any */
+    bool activate;
+    struct keys_draft drafts[DKIM_ALGORITHMS];
+    size_t draft_count;
+    enum import_outcome outcome;
+    struct err err; /* of one that failed */
+};
+void import_row_clear(struct import_row *row); /* wipes; the line, outcome and err stay */
+
+/* Checks the values and makes them a row (cleared or zeroed before). ST_INVALID says what is
+ * wrong; clear also then. */
+enum status import_row_read(const struct settings *settings, const struct import_values *values,
+                            struct import_row *out, struct err *err) MUST_CHECK;
+
+#endif
