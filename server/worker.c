@@ -74,13 +74,27 @@ static enum status open_storage(struct worker *w, struct err *err)
 
 /* The change feed: keys that were retired or domains suspended leave the cache within a second.
  * While the store is away the cursor stays where it is, so nothing is missed. */
+/* False when the thread is to end; true after a second, or as soon as the store tells of a change.
+ */
+static bool wait_for_change(struct worker *w)
+{
+    struct pollfd words[] = {
+        {.fd = w->feed_end_fd, .events = POLLIN},
+        {.fd = store_watch(w->store), .events = POLLIN}, /* poll passes over -1 */
+    };
+    if (poll(words, 2, FEED_PERIOD_MS) > 0 && words[0].revents != 0)
+        return false;
+    if (words[1].revents != 0)
+        store_watched(w->store);
+    return true;
+}
+
 static void *feed_thread(void *arg)
 {
     struct worker *w = arg;
     _Atomic int64_t logged_ms = 0;
     bool away = false;
-    struct pollfd end = {.fd = w->feed_end_fd, .events = POLLIN};
-    while (poll(&end, 1, FEED_PERIOD_MS) <= 0) {
+    while (wait_for_change(w)) {
         struct err err = {0};
         bool failed = keyring_poll(w->keyring, &err) != ST_OK;
         if (failed && log_once_in(&logged_ms, FEED_LOG_PERIOD_MS))

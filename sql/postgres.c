@@ -322,6 +322,25 @@ static enum status postgres_commit(struct driver_conn *base, struct err *err)
     return st;
 }
 
+/* -- hearing of changes ------------------------------------------------------------------- */
+
+static enum status postgres_watch(struct driver_conn *base, int *fd_out, struct err *err)
+{
+    *fd_out = PQsocket(conn_of(base)->pg);
+    return sql_query_text(base, "LISTEN inkan_change", NULL, NULL, err);
+}
+
+static enum status postgres_watched(struct driver_conn *base, struct err *err)
+{
+    struct postgres_conn *conn = conn_of(base);
+    PGnotify *note;
+    if (PQconsumeInput(conn->pg) == 0)
+        return lost(conn, err);
+    while ((note = PQnotifies(conn->pg)) != NULL)
+        PQfreemem(note);
+    return ST_OK;
+}
+
 static const char *const schemes[] = {"postgresql", "postgres", NULL};
 
 const struct driver postgres_driver = {
@@ -339,4 +358,6 @@ const struct driver postgres_driver = {
     .del = sql_record_del,
     .lookup = sql_record_lookup,
     .changes = sql_record_changes,
+    .watch = postgres_watch,
+    .watched = postgres_watched,
 };

@@ -92,6 +92,12 @@ struct driver {
     /* The rows of the change feed (kind_change) after `cursor`, in order, at most `limit`. */
     enum status (*changes)(struct driver_conn *conn, const struct change_query *query,
                            driver_row *row, void *arg, struct err *err);
+
+    /* Both NULL where the data base cannot tell. `watch` makes this connection, used for nothing
+     * else from then on, hear of changes: *fd_out is readable when there is one. `watched` takes
+     * in what has arrived. */
+    enum status (*watch)(struct driver_conn *conn, int *fd_out, struct err *err);
+    enum status (*watched)(struct driver_conn *conn, struct err *err);
 };
 
 #endif

@@ -38,6 +38,8 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    if (store->watcher != NULL)
+        store->driver->close(store->watcher);
     pool_free(store->pool);
     free(store->url);
     free(store->actor);

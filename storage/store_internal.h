@@ -18,6 +18,9 @@ struct store {
     struct pool *pool;
     _Atomic int64_t errors;
     atomic_bool down;
+    struct driver_conn *watcher; /* NULL: none; with the next two, of the thread that watches */
+    int watch_fd;
+    int64_t watch_again_ms, watch_wait_ms;
 };
 
 /* Counts a failure of the data base, and whether it is up; gives `st` back. */

@@ -4,6 +4,7 @@
  */
 #include "tests/conformance/suite.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 static void lookup_gives_the_profile_of_each_name(void **state)
@@ -172,6 +173,28 @@ static void a_transaction_names_each_domain_once(void **state)
     store_close(store);
 }
 
+/* Where the data base can tell of changes, it does so at once. */
+static void a_change_wakes_whoever_watches(void **state)
+{
+    struct store *writer = suite_open(1, SUITE_TIMEOUT_MS);
+    struct store *watcher = suite_open(1, SUITE_TIMEOUT_MS);
+    struct pollfd word = {.fd = store_watch(watcher), .events = POLLIN};
+    (void)state;
+    if (word.fd < 0 || suite_commands.deaf != NULL) {
+        print_message("    skipped: this kind of store is polled\n");
+        store_close(writer);
+        store_close(watcher);
+        skip();
+    }
+    assert_int_equal(poll(&word, 1, 0), 0);
+    suite_add_domain(writer, NULL, 0);
+    assert_int_equal(poll(&word, 1, SUITE_TIMEOUT_MS), 1);
+    store_watched(watcher);
+    assert_int_equal(store_watch(watcher), word.fd);
+    store_close(writer);
+    store_close(watcher);
+}
+
 int suite_hot_path(void)
 {
     const struct CMUnitTest hot_path[] = {
@@ -181,6 +204,7 @@ int suite_hot_path(void)
         cmocka_unit_test(what_may_not_sign_has_no_private_half),
         cmocka_unit_test(the_change_feed_names_what_changed_in_order),
         cmocka_unit_test(a_transaction_names_each_domain_once),
+        cmocka_unit_test(a_change_wakes_whoever_watches),
     };
     return cmocka_run_group_tests(hot_path, NULL, NULL);
 }

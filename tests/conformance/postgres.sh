@@ -20,6 +20,7 @@ as_postgres() {
 
 stop() {
     [ -z "$bouncer" ] || kill "$bouncer" 2>/dev/null || true
+    [ ! -s "$folder/do" ] || sh "$folder/do" resume 2>/dev/null || true
     [ ! -s "$folder/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$folder/data/postmaster.pid")"
     while [ -s "$folder/data/postmaster.pid" ]; do sleep 0.1; done
     rm -rf "$folder"
@@ -27,10 +28,11 @@ stop() {
 trap stop EXIT
 trap 'exit 1' INT TERM
 
+options="-c listen_addresses='' -k $folder/run -c fsync=off"
 install -d -o postgres "$folder/data" "$folder/run"
 as_postgres "$bin/initdb" -D "$folder/data" -A trust -E UTF8 --locale C.UTF-8 -N >/dev/null
 as_postgres "$bin/pg_ctl" -D "$folder/data" -s -w -l "$folder/run/log" start \
-    -o "-c listen_addresses='' -k $folder/run -c fsync=off"
+    -o "$options"
 as_postgres "$bin/psql" -q -h "$folder/run" -d postgres -c 'CREATE DATABASE inkan'
 direct="postgresql://postgres@/inkan?host=$folder/run"
 url=$direct
@@ -46,6 +48,7 @@ listen_port = 6432
 auth_type = any
 pool_mode = transaction
 default_pool_size = 10
+server_login_retry = 1
 logfile = $folder/run/pgbouncer.log
 END
     sed -i 's/^inkan = .*/& user=postgres/' "$folder/run/pgbouncer.ini"
@@ -61,6 +64,44 @@ END
     done
 fi
 
+# The commands that do to this server what happens to servers.
+cat >"$folder/do" <<END
+#!/bin/sh
+set -eu
+pids() { cut -d' ' -f1 "$folder/data/postmaster.pid" | head -n 1; }
+family() { parent=\$(pids); echo "\$parent" \$(cat /proc/"\$parent"/task/"\$parent"/children); }
+as_postgres() { setpriv --reuid postgres --regid postgres --init-groups "\$@"; }
+case \$1 in
+stop) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -m immediate stop ;;
+start) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -l "$folder/run/log" start -o "$options" ;;
+hang) kill -STOP \$(family) ;;
+resume) kill -CONT \$(family) ;;
+slow) $bin/psql -q '$direct' -f "$folder/slow.sql" ;;
+fast) $bin/psql -q '$direct' -c 'DROP TRIGGER slow ON event' ;;
+esac
+END
+
+# Runs when a transaction commits and lets no time limit end it early.
+cat >"$folder/slow.sql" <<'END'
+CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        PERFORM pg_sleep(0.9);
+    EXCEPTION WHEN query_canceled THEN
+        PERFORM pg_sleep(0.4);
+    END;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON event
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();
+END
+
+deaf=
+[ "$way" = bare ] || deaf="--deaf yes"
 printf '[store]\nurl = %s\n' "$url" >"$folder/inkan.conf"
 "$inkan" -c "$folder/inkan.conf" store init
-"$conformance" "$url" --newer "$bin/psql -q '$direct' -c \"INSERT INTO migration SELECT max(version) + 1, 'newer', 'x', 0 FROM migration\""
+# shellcheck disable=SC2086 # two words or none
+"$conformance" "$url" $deaf --stop "sh $folder/do stop" --start "sh $folder/do start" \
+    --hang "sh $folder/do hang" --resume "sh $folder/do resume" \
+    --slow "sh $folder/do slow" --fast "sh $folder/do fast" \
+    --newer "$bin/psql -q '$direct' -c \"INSERT INTO migration SELECT max(version) + 1, 'newer', 'x', 0 FROM migration\""

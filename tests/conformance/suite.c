@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 const char *suite_url;
-const char *suite_newer_command;
+struct suite_commands suite_commands;
 
 void suite_expect(enum status st, enum status want, const struct err *err, const char *what)
 {
@@ -103,15 +103,58 @@ struct suite_domain suite_add_domain(struct store *store, const struct vault *va
     return names;
 }
 
+void suite_need(const char *command, const char *what)
+{
+    if (command != NULL)
+        return;
+    print_message("    skipped: there is no command to %s this kind of store\n", what);
+    skip();
+}
+
+void suite_do(const char *command)
+{
+    assert_int_equal(system(command), 0);
+}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} options[] = {
+    {"--newer", offsetof(struct suite_commands, newer)},
+    {"--stop", offsetof(struct suite_commands, stop)},
+    {"--start", offsetof(struct suite_commands, start)},
+    {"--hang", offsetof(struct suite_commands, hang)},
+    {"--resume", offsetof(struct suite_commands, resume)},
+    {"--slow", offsetof(struct suite_commands, slow)},
+    {"--fast", offsetof(struct suite_commands, fast)},
+    {"--deaf", offsetof(struct suite_commands, deaf)},
+};
+
+static bool read_option(const char *name, const char *value)
+{
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(options[i].name, name) == 0) {
+            memcpy((char *)&suite_commands + options[i].offset, &value, sizeof value);
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2 && !(argc == 4 && strcmp(argv[2], "--newer") == 0)) {
-        fprintf(stderr, "usage: conformance URL [--newer COMMAND]\n");
+    bool good = argc >= 2 && argc % 2 == 0;
+    for (int i = 2; good && i < argc; i += 2)
+        good = read_option(argv[i], argv[i + 1]);
+    if (!good) {
+        fprintf(
+            stderr,
+            "usage: conformance URL [--newer|--stop|--start|--hang|--resume|--slow|--fast COMMAND]"
+            " [--deaf yes]\n");
         return 2;
     }
     suite_url = argv[1];
-    suite_newer_command = argc == 4 ? argv[3] : NULL;
     int failed = suite_records() + suite_transactions() + suite_hot_path() + suite_keyring() +
-                 suite_schema();
+                 suite_outage() + suite_schema();
     return failed == 0 ? 0 : 1;
 }

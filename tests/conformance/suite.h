@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every driver must do, as tests that only know a URL: `conformance URL [--newer COMMAND]`.
- * The store at URL is there and empty (schema applied). `--newer` is a shell command that
- * raises the schema version in the store by one; it runs last.
+ * What every driver must do, as tests that only know a URL: `conformance URL [--newer COMMAND]
+ * [--stop COMMAND --start COMMAND] [--hang COMMAND --resume COMMAND]
+ * [--slow COMMAND --fast COMMAND] [--deaf yes]`. The store at
+ * URL is there and empty (schema applied).
  */
 #ifndef INKAN_TESTS_CONFORMANCE_SUITE_H
 #define INKAN_TESTS_CONFORMANCE_SUITE_H
@@ -23,7 +24,21 @@
 enum { SUITE_TIMEOUT_MS = 2000 };
 
 extern const char *suite_url;
-extern const char *suite_newer_command;
+
+/* Shell commands that do to the server what happens to servers; NULL: cannot be done to this
+ * kind of store. */
+struct suite_commands {
+    const char *newer;         /* raises the schema version by one; used last */
+    const char *stop, *start;  /* at once, as a crash; and up again */
+    const char *hang, *resume; /* SIGSTOP, SIGCONT */
+    const char *slow, *fast;   /* commits take 900 ms whatever the time limit; no longer */
+    const char *deaf;          /* not a command: the way there lets no notifications through */
+};
+extern struct suite_commands suite_commands;
+/* At the start of a test: skips it, saying so, if there is no such command. */
+void suite_need(const char *command, const char *what);
+/* Runs one and fails the test if it fails. */
+void suite_do(const char *command);
 
 /* Fails the test with the error's text if `st` is not `want`. */
 void suite_expect(enum status st, enum status want, const struct err *err, const char *what);
@@ -53,6 +68,7 @@ int suite_records(void);
 int suite_transactions(void);
 int suite_hot_path(void);
 int suite_keyring(void);
+int suite_outage(void);
 int suite_schema(void);
 
 #endif
