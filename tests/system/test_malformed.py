@@ -29,6 +29,7 @@ def service(module_folder):
                   sign__max_header_bytes="1M", server__workers="1")
     inkan.set_up("acme")
     inkan.add_domain("example.com")
+    inkan.add_domain("both.example", algorithms=("rsa-sha256", "ed25519-sha256"))
     inkan.start()
     yield inkan
     inkan.stop()
@@ -295,6 +296,15 @@ def test_connection_closed_in_the_middle_of_a_message(service, last):
             milter.step(b"N")
         if last == b"B":
             milter.step(b"B", b"half of the bo")
+
+
+def test_second_field_not_taken_defers_the_message(service):
+    """The MTA is gone when the first of two fields has been handed over."""
+    with session(service) as milter:
+        milter.envelope("HALF1")
+        milter.content(messages.compose(b"a@both.example"))
+        milter.send(b"E")
+    assert service.reason("HALF1") == "deferred: the MTA did not take the DKIM-Signature field"
 
 
 def test_mta_that_does_not_let_fields_be_added_never_passes_a_message_unsigned(service):
