@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Makes what a benchmark needs in a directory that exists: `keyring`, `inkan.db`, and in it
- * tenant acme with the domains d0.example, d1.example, ..., each with an active RSA-2048 key of
- * selector s1. All domains share one key, sealed for each: to make 100,000 keys takes four core
- * hours and would change nothing of what is measured.
+ * Makes what a benchmark or a test of many domains needs in a directory that exists: `keyring`,
+ * and in the store (inkan.db there, or another, which must be empty) tenant acme with the domains
+ * d0.example, d1.example, ..., each with an active key of selector s1. All share one RSA-2048
+ * key, sealed for each: to make 100,000 of them takes four core hours and would change nothing
+ * of what is measured. With --own-keys each has an Ed25519 key of its own, which costs little.
+ * --private FILE keeps the shared key (PKCS#1 DER) for other programs.
  *
- *   bench_setup DIRECTORY DOMAINS
+ *   bench_setup [--url URL] [--own-keys] [--private FILE] DIRECTORY DOMAINS
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,22 +22,39 @@
 enum { PATH_SIZE = 4096, DOMAINS_A_TRANSACTION = 1000 };
 
 struct setup {
+    const char *url; /* NULL: inkan.db in the directory */
+    const char *private_file;
+    bool own_keys;
     struct vault *vault;
     struct store *store;
+    enum dkim_algorithm algorithm;
+    int bits;
     struct buf private, public;
 };
 
 static enum status make_key(struct setup *s, struct err *err)
 {
     struct dkim_key *key = NULL;
-    s->private = BUF_SECRET(0);
-    enum status status = dkim_key_generate(DKIM_RSA_SHA256, 2048, &s->private, err);
+    buf_reset(&s->private);
+    buf_reset(&s->public);
+    enum status status = dkim_key_generate(s->algorithm, s->bits, &s->private, err);
     if (status == ST_OK)
-        status = dkim_key_parse(DKIM_RSA_SHA256, buf_span(&s->private), &key, err);
+        status = dkim_key_parse(s->algorithm, buf_span(&s->private), &key, err);
     if (status == ST_OK)
         status = dkim_key_public(key, &s->public, err);
     dkim_key_free(key);
     return status;
+}
+
+static enum status keep_private(const struct setup *s, struct err *err)
+{
+    if (s->private_file == NULL)
+        return ST_OK;
+    FILE *file = fopen(s->private_file, "wx");
+    bool written = file != NULL && fwrite(s->private.data, s->private.len, 1, file) == 1;
+    if (file != NULL && fclose(file) != 0)
+        written = false;
+    return written ? ST_OK : err_set(err, ST_BROKEN, "%s: cannot be written", s->private_file);
 }
 
 static enum status open_all(struct setup *s, const char *directory, struct err *err)
@@ -46,6 +66,8 @@ static enum status open_all(struct setup *s, const char *directory, struct err *
         .url = url, .timeout_ms = 60000, .connections = 1, .actor = "bench_setup"};
     snprintf(keyring, sizeof keyring, "%s/keyring", directory);
     snprintf(url, sizeof url, "sqlite:%s/inkan.db", directory);
+    if (s->url != NULL)
+        migrate.url = store.url = s->url;
     enum status status = vault_create(keyring, err);
     if (status == ST_OK)
         status = vault_open(keyring, &s->vault, err);
@@ -70,14 +92,16 @@ static enum status put_domain(struct setup *s, struct store_tx *tx, long number,
     struct key key = {
         .domain = name,
         .selector = (char *)"s1",
-        .algorithm = DKIM_RSA_SHA256,
-        .bits = 2048,
+        .algorithm = s->algorithm,
+        .bits = s->bits,
         .state = KEY_ACTIVE,
-        .public_key = s->public,
         .created = now_s,
         .activated = now_s,
     };
-    enum status status = vault_seal_key(s->vault, "acme", buf_span(&s->private), &key, err);
+    enum status status = s->own_keys ? make_key(s, err) : ST_OK;
+    key.public_key = s->public;
+    if (status == ST_OK)
+        status = vault_seal_key(s->vault, "acme", buf_span(&s->private), &key, err);
     if (status == ST_OK)
         status = store_tx_put(tx, &kind_domain, &domain, "domain.add", err);
     if (status == ST_OK)
@@ -102,18 +126,45 @@ static enum status put_some(struct setup *s, long first, long domains, struct er
     return status;
 }
 
+static bool read_arguments(int argc, char **argv, struct setup *s)
+{
+    static const struct option options[] = {
+        {"url", required_argument, NULL, 'u'},
+        {"own-keys", no_argument, NULL, 'o'},
+        {"private", required_argument, NULL, 'p'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'u')
+            s->url = optarg;
+        else if (option == 'p')
+            s->private_file = optarg;
+        else if (option == 'o')
+            s->own_keys = true;
+        else
+            return false;
+    }
+    s->algorithm = s->own_keys ? DKIM_ED25519_SHA256 : DKIM_RSA_SHA256;
+    s->bits = s->own_keys ? 256 : 2048;
+    return argc - optind == 2;
+}
+
 int main(int argc, char **argv)
 {
-    struct setup s = {0};
+    struct setup s = {.private = BUF_SECRET(0)};
     struct err err = {0};
-    if (argc != 3) {
-        fputs("usage: bench_setup DIRECTORY DOMAINS\n", stderr);
+    if (!read_arguments(argc, argv, &s)) {
+        fputs("usage: bench_setup [--url URL] [--own-keys] [--private FILE] DIRECTORY DOMAINS\n",
+              stderr);
         return 2;
     }
-    long domains = strtol(argv[2], NULL, 10);
-    enum status status = open_all(&s, argv[1], &err);
+    long domains = strtol(argv[optind + 1], NULL, 10);
+    enum status status = open_all(&s, argv[optind], &err);
     if (status == ST_OK)
         status = make_key(&s, &err);
+    if (status == ST_OK)
+        status = keep_private(&s, &err);
     for (long i = 0; i < domains && status == ST_OK; i += DOMAINS_A_TRANSACTION)
         status = put_some(&s, i, domains, &err);
     if (status != ST_OK)
