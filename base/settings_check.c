@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "base/hosts.h"
+#include "base/servers.h"
 #include "base/settings_table.h"
 #include "base/sockname.h"
 
@@ -79,6 +82,15 @@ static enum status server_check(struct span item, struct err *err)
 enum status settings_check_servers(struct span value, struct err *err)
 {
     return each_item(value, server_check, err);
+}
+
+enum status settings_check_memcached(struct span value, struct err *err)
+{
+    struct server_name *servers = NULL;
+    size_t count = 0;
+    enum status status = servers_parse(value, &servers, &count, err);
+    free(servers);
+    return status;
 }
 
 enum status settings_check_hosts(struct span value, struct err *err)

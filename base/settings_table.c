@@ -50,10 +50,9 @@ const struct settings_entry settings_table[] = {
      RANGE("0", "365d"),
      .help = "How long keys past their ttl still sign while the store cannot answer."},
     {"cache", "memcached", TYPE_TEXT, AT(cache.memcached), .fallback = "", .optional = true,
-     .dormant = true,
-     .allowed = "host:port or /socket, comma separated, each with an optional "
-                "/?weight; empty: none",
-     .help = "memcached servers shared by all workers and machines."},
+     .check = settings_check_memcached,
+     .allowed = "host:port[:weight] or /socket[:weight], comma separated; empty: none",
+     .help = "memcached servers shared by all workers and machines. What they hold is sealed."},
 
     {"server", "listen", TYPE_TEXT, AT(server.listen), .fallback = "inet:8891@127.0.0.1",
      .check = settings_check_socket, .allowed = "inet:PORT@HOST, inet6:PORT@HOST or unix:/PATH",

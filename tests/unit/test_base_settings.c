@@ -179,6 +179,8 @@ static void good_files_are_read(void **state)
 #define ALGORITHMS_ALLOWED                                                                         \
     " (allowed: rsa-sha256[:1024 to 4096] and ed25519-sha256, comma separated)\n"
 #define SELECTOR_ALLOWED " (allowed: letters, digits, hyphens, {date}, {alg} and {n})\n"
+#define MEMCACHED_ALLOWED                                                                          \
+    " (allowed: host:port[:weight] or /socket[:weight], comma separated; empty: none)\n"
 #define SERVERS_ALLOWED " (allowed: host:port; empty: off)\n"
 
 static const struct bad_case {
@@ -300,6 +302,12 @@ static const struct bad_case {
     {"port of a server", SPAN_LIT("[metrics]\nlisten = 127.0.0.1:http\n"),
      ":2: [metrics] listen: \"127.0.0.1:http\": 127.0.0.1:http has no port from 1 to "
      "65535" SERVERS_ALLOWED},
+    {"memcached without a port", SPAN_LIT("[cache]\nmemcached = 10.0.0.1\n"),
+     ":2: [cache] memcached: \"10.0.0.1\": 10.0.0.1: has no port from 1 to "
+     "65535" MEMCACHED_ALLOWED},
+    {"memcached with a weight of nothing", SPAN_LIT("[cache]\nmemcached = a:11211, /s:0\n"),
+     ":2: [cache] memcached: \"a:11211, /s:0\": /s:0: has no weight from 1 to 1000 behind its "
+     "colon" MEMCACHED_ALLOWED},
     {"brackets of a server", SPAN_LIT("[metrics]\nlisten = [::1:9891\n"),
      ":2: [metrics] listen: \"[::1:9891\": [::1:9891 names no host" SERVERS_ALLOWED},
     {"every fault at once", SPAN_LIT("[log]\nto = file\nfrob = 1\nblah\n[x]\n[store]\nurl = \n"),
