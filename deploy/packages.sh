@@ -5,12 +5,12 @@
 
 # To build the two programs.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-dev
-    libsqlite3-dev libpq-dev libjansson-dev libidn2-dev uthash-dev"
+    libsqlite3-dev libpq-dev libmemcached-dev libjansson-dev libidn2-dev uthash-dev"
 
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format
     libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl perl libmail-dkim-perl
-    libnet-dns-perl opendkim openssl postfix sqlite3 postgresql-15 pgbouncer bind9-utils"
+    libnet-dns-perl opendkim openssl postfix sqlite3 postgresql-15 pgbouncer memcached bind9-utils"
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

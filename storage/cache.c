@@ -8,11 +8,11 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "storage/changes.h"
 
 enum {
     SHARDS_MAX = 64,
     SHARD_BYTES = 1 << 20, /* a shard more for each MiB: small caches stay in one piece */
-    CHANGES_MAX = 1024,    /* names remembered as changed, per shard */
 };
 
 struct entry {
@@ -31,12 +31,6 @@ struct flight {
     char name[];
 };
 
-struct changed {
-    int64_t position;
-    UT_hash_handle hh;
-    char name[];
-};
-
 /* Entries of one sort with their bound; both sorts of a shard share one hash table. */
 struct list {
     struct entry *head;
@@ -49,8 +43,7 @@ struct shard {
     struct entry *entries;
     struct list positive, negative;
     struct flight *flights;
-    struct changed *changed;
-    int64_t floor; /* values read before this position are refused whatever their name */
+    struct changes changes; /* of the shard's names, and of all groups */
     struct cache_stats stats;
 };
 
@@ -128,23 +121,13 @@ static void free_entries(struct entry *dead)
     }
 }
 
-static void forget_changes(struct shard *shard)
-{
-    struct changed *each = NULL, *next = NULL;
-    HASH_ITER(hh, shard->changed, each, next)
-    {
-        HASH_DEL(shard->changed, each);
-        free(each);
-    }
-}
-
 void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
-    cache_drop(cache, NULL, NULL, 0);
+    cache_forget_before(cache, INT64_MAX);
     for (size_t i = 0; i < cache->count; i++) {
-        forget_changes(&cache->shards[i]);
+        changes_clear(&cache->shards[i].changes);
         pthread_cond_destroy(&cache->shards[i].landed);
         pthread_mutex_destroy(&cache->shards[i].lock);
     }
@@ -208,11 +191,11 @@ enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t
 
 /* -- putting ------------------------------------------------------------------------------ */
 
-static bool outdated(struct shard *shard, const char *name, int64_t position)
+static bool outdated(const struct shard *shard, const char *name, const char *group,
+                     int64_t position)
 {
-    struct changed *changed = NULL;
-    HASH_FIND_STR(shard->changed, name, changed);
-    return position < shard->floor || (changed != NULL && position < changed->position);
+    return changes_outdate(&shard->changes, name, position) ||
+           (group != NULL && changes_outdate(&shard->changes, group, position));
 }
 
 static struct entry *entry_new(const char *name, struct cache_value *value)
@@ -248,7 +231,8 @@ void cache_put(struct cache *cache, const char *name, struct cache_value *value,
     entry->position = position;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_STR(shard->entries, name, old);
-    if (outdated(shard, name, position) || (old != NULL && old->position > position)) {
+    const char *group = value != NULL ? value->group : NULL;
+    if (outdated(shard, name, group, position) || (old != NULL && old->position > position)) {
         dead = entry;
     } else {
         struct list *list = list_of(shard, entry);
@@ -325,26 +309,13 @@ void cache_flight_end(struct cache *cache, const char *name, bool loaded)
 
 /* -- the change feed ---------------------------------------------------------------------- */
 
-/* Under the lock. A full table is replaced by the floor: more is refused than needs be, for as
- * long as loads from before are under way. */
-static void remember_change(struct shard *shard, const char *name, int64_t position)
+bool cache_is_outdated(struct cache *cache, const char *name, const char *group, int64_t position)
 {
-    struct changed *changed = NULL;
-    HASH_FIND_STR(shard->changed, name, changed);
-    if (changed == NULL && HASH_COUNT(shard->changed) < CHANGES_MAX) {
-        size_t len = strlen(name);
-        changed = calloc(1, sizeof *changed + len + 1);
-        if (changed != NULL) {
-            memcpy(changed->name, name, len + 1);
-            HASH_ADD_STR(shard->changed, name, changed);
-        }
-    }
-    if (changed != NULL && changed->position < position)
-        changed->position = position;
-    if (changed == NULL) {
-        forget_changes(shard);
-        shard->floor = shard->floor < position ? position : shard->floor;
-    }
+    struct shard *shard = shard_of(cache, name);
+    pthread_mutex_lock(&shard->lock);
+    bool is = outdated(shard, name, group, position);
+    pthread_mutex_unlock(&shard->lock);
+    return is;
 }
 
 void cache_changed(struct cache *cache, const char *name, int64_t position)
@@ -352,7 +323,7 @@ void cache_changed(struct cache *cache, const char *name, int64_t position)
     struct shard *shard = shard_of(cache, name);
     struct entry *entry = NULL, *dead = NULL;
     pthread_mutex_lock(&shard->lock);
-    remember_change(shard, name, position);
+    changes_note(&shard->changes, name, position);
     HASH_FIND_STR(shard->entries, name, entry);
     if (entry != NULL && entry->position < position)
         unlink_entry(shard, entry, &dead);
@@ -360,22 +331,36 @@ void cache_changed(struct cache *cache, const char *name, int64_t position)
     free_entries(dead);
 }
 
-void cache_drop(struct cache *cache, bool (*match)(const struct cache_value *value, void *arg),
-                void *arg, int64_t position)
+/* Drops what was read before `position`, of one group or (NULL) of all. */
+static void drop_before(struct shard *shard, const char *group, int64_t position)
 {
-    for (size_t i = 0; i < cache->count; i++) {
-        struct shard *shard = &cache->shards[i];
-        struct entry *each = NULL, *next = NULL, *dead = NULL;
-        pthread_mutex_lock(&shard->lock);
-        shard->floor = shard->floor < position ? position : shard->floor;
-        HASH_ITER(hh, shard->entries, each, next)
-        {
-            if (match == NULL || (each->value != NULL && match(each->value, arg)))
-                unlink_entry(shard, each, &dead);
-        }
-        pthread_mutex_unlock(&shard->lock);
-        free_entries(dead);
+    struct entry *each = NULL, *next = NULL, *dead = NULL;
+    pthread_mutex_lock(&shard->lock);
+    if (group != NULL)
+        changes_note(&shard->changes, group, position);
+    else
+        changes_forget_before(&shard->changes, position);
+    HASH_ITER(hh, shard->entries, each, next)
+    {
+        bool matches = group == NULL || (each->value != NULL && each->value->group != NULL &&
+                                         strcmp(each->value->group, group) == 0);
+        if (matches && each->position < position)
+            unlink_entry(shard, each, &dead);
     }
+    pthread_mutex_unlock(&shard->lock);
+    free_entries(dead);
+}
+
+void cache_group_changed(struct cache *cache, const char *group, int64_t position)
+{
+    for (size_t i = 0; i < cache->count; i++)
+        drop_before(&cache->shards[i], group, position);
+}
+
+void cache_forget_before(struct cache *cache, int64_t position)
+{
+    for (size_t i = 0; i < cache->count; i++)
+        drop_before(&cache->shards[i], NULL, position);
 }
 
 void cache_stats(struct cache *cache, struct cache_stats *out)

@@ -8,7 +8,8 @@
  * It also keeps two things right that a plain table would not:
  *  - single flight: of the threads that miss one name, one loads and the others wait for it;
  *  - the change feed: an entry carries the position at which it was read. A name that changed
- *    later is dropped at once, and a slow loader cannot bring the old value back.
+ *    later is dropped at once, and a slow loader cannot bring the old value back. The same for
+ *    groups: names whose values are out of date together.
  *
  * Any thread. The clock is the caller's (monotonic milliseconds).
  */
@@ -22,7 +23,8 @@
 /* A cached value starts with this. */
 struct cache_value {
     atomic_uint refs;
-    size_t bytes; /* all memory it holds, for the bound */
+    size_t bytes;      /* all memory it holds, for the bound */
+    const char *group; /* what else than its name it depends on, its tenant; NULL: nothing */
     void (*free)(struct cache_value *value);
 };
 void cache_value_ref(struct cache_value *value);
@@ -64,10 +66,13 @@ void cache_flight_end(struct cache *cache, const char *name, bool loaded);
 
 /* A row of the change feed: drops the name, and refuses values read before `position`. */
 void cache_changed(struct cache *cache, const char *name, int64_t position);
-/* Drops every value for which `match` says so (called under a lock: must be quick), and refuses
- * all values read before `position`. NULL matches everything. */
-void cache_drop(struct cache *cache, bool (*match)(const struct cache_value *value, void *arg),
-                void *arg, int64_t position);
+/* The same for all names whose values are of that group. */
+void cache_group_changed(struct cache *cache, const char *group, int64_t position);
+/* Drops everything that was read before `position`, and refuses it from now on. */
+void cache_forget_before(struct cache *cache, int64_t position);
+/* Whether cache_put would refuse a value of that name and group (NULL: none) read at `position`:
+ * a change since then is known. For values from elsewhere. */
+bool cache_is_outdated(struct cache *cache, const char *name, const char *group, int64_t position);
 
 struct cache_stats {
     int64_t hits, misses, negative_hits, stale_hits, evictions;

@@ -10,39 +10,54 @@
  *  1. Walk the candidates through the cache, most specific first. The first positive entry that
  *     may sign here (the name itself, or a parent that allows subdomains) is the answer; if all
  *     are known and none may, the answer is no. For the usual message this is one hash look-up.
- *  2. At the first name that is not known (or no longer fresh), one thread goes to the store
- *     with all candidates at once, one round trip; the others who want the same name wait for
- *     it. All names of the answer, found or not, go into the cache.
- *  3. If the store cannot answer, walk the cache again and count entries past their time. Keys
- *     live for months and an outage lasts for minutes: stale beats nothing.
+ *  2. At the first name that is not known (or no longer fresh), one thread goes on with all
+ *     candidates at once; the others who want the same name wait for it. If there is a memcached
+ *     layer it is asked first, one round trip. Its entries carry the position at which they were
+ *     read too: one that was read before a change this worker knows of is no entry. If what is
+ *     left and fresh decides the question, it is taken, into the cache as well.
+ *  3. Else the store is asked for all candidates, one round trip. All names of its answer, found
+ *     or not, go into the cache and into memcached.
+ *  4. If the store cannot answer, walk the cache again and count entries past their time; then
+ *     once more with those that memcached had. Keys live for months and an outage lasts for
+ *     minutes: stale beats nothing.
  *
- * The result of step 2 is used for the message that asked even if the cache refused to keep it
+ * The result of step 3 is used for the message that asked even if the cache refused to keep it
  * because the name changed meanwhile: it was true when the question was asked. The next
- * message asks again.
+ * message asks again. A slow worker may write such a result to memcached after the change, over
+ * a newer one or not: every worker that has read the feed sees by the position what it is.
+ *
+ * So memcached is of no use to a worker that has not read the feed. A new worker reads it from
+ * FEED_HISTORY positions back before it takes anything from there, and takes nothing that was
+ * read earlier than that.
  */
 #include "storage/keyring.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 
-enum { FEED_PAGE = 1000 };
+enum { FEED_PAGE = 1000, FEED_HISTORY = 10000 };
 
 struct keyring {
     struct store *store;
+    struct shared *shared; /* NULL: none */
     const struct vault *vault;
     struct cache *cache;
     int64_t timeout_ms;
-    int64_t cursor; /* of the change feed; only the polling thread */
-    bool polled;
+    int64_t cursor; /* of the change feed; only the polling thread, as the next */
+    bool begun;
+    atomic_bool current; /* the feed was read to its end at least once */
 };
 
-/* The candidate names of one question and what is known of each. */
+/* The candidate names of one question. */
 struct question {
     const char *names[DKIM_CANDIDATES_MAX];
     size_t count;
 };
+
+static_assert((int)DKIM_CANDIDATES_MAX <= (int)SHARED_NAMES_MAX, "one question fits");
 
 enum status keyring_open(const struct keyring_options *options, struct keyring **out,
                          struct err *err)
@@ -55,6 +70,7 @@ enum status keyring_open(const struct keyring_options *options, struct keyring *
         return err_set(err, ST_TEMP, "no memory");
     }
     keyring->store = options->store;
+    keyring->shared = options->shared;
     keyring->vault = options->vault;
     keyring->timeout_ms = options->timeout_ms;
     *out = keyring;
@@ -74,12 +90,12 @@ void keyring_stats(struct keyring *keyring, struct cache_stats *out)
     cache_stats(keyring->cache, out);
 }
 
-/* -- step 1 and 3: the cache -------------------------------------------------------------- */
+/* -- step 1 and 4: the cache -------------------------------------------------------------- */
 
 /* The author's domain itself always matches, a parent only if it allows subdomains. */
-static bool may_sign(const struct signers *signers, size_t index)
+static bool may_sign(bool subdomains, size_t index)
 {
-    return index == 0 || signers->subdomains;
+    return index == 0 || subdomains;
 }
 
 typedef enum cache_answer getter(struct cache *cache, const char *name, int64_t now_ms,
@@ -97,7 +113,7 @@ static enum cache_answer walk(struct keyring *keyring, const struct question *qu
         if (answer == CACHE_MISS)
             return CACHE_MISS;
         struct signers *signers = (struct signers *)value;
-        if (answer == CACHE_HIT && may_sign(signers, i)) {
+        if (answer == CACHE_HIT && may_sign(signers->subdomains, i)) {
             *out = signers;
             return CACHE_HIT;
         }
@@ -111,20 +127,33 @@ static enum status no_such_domain(const struct question *question, struct err *e
     return err_set(err, ST_NOT_FOUND, "%s is not a domain of this service", question->names[0]);
 }
 
-/* -- step 2: the store -------------------------------------------------------------------- */
+/* What is known of a name from elsewhere than the cache. */
+struct finding {
+    const struct profile *profile;
+    int64_t read_ms;
+};
 
-/* Makes signers of what was found, caches every name, and keeps the first that may sign. */
-static enum status keep(struct keyring *keyring, const struct question *question,
-                        const struct profile *profiles, struct signers **out, struct err *err)
+/* Makes signers of a finding (NULL when there is no such domain) and caches it. */
+static enum status keep(struct keyring *keyring, const char *name, struct finding finding,
+                        struct signers **out, struct err *err)
 {
-    int64_t now_ms = clock_monotonic_ms();
+    *out = NULL;
+    if (finding.profile->found && signers_new(finding.profile, keyring->vault, out, err) != ST_OK)
+        return ST_TEMP;
+    cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, finding.profile->position,
+              finding.read_ms);
+    return ST_OK;
+}
+
+/* Keeps the findings on all names, and the first signers that may sign are the answer. */
+static enum status settle(struct keyring *keyring, const struct question *question,
+                          const struct finding *findings, struct signers **out, struct err *err)
+{
     for (size_t i = 0; i < question->count; i++) {
         struct signers *signers = NULL;
-        if (profiles[i].found && signers_new(&profiles[i], keyring->vault, &signers, err) != ST_OK)
-            return ST_TEMP;
-        cache_put(keyring->cache, question->names[i], signers != NULL ? &signers->base : NULL,
-                  profiles[i].position, now_ms);
-        if (signers != NULL && *out == NULL && may_sign(signers, i))
+        if (keep(keyring, question->names[i], findings[i], &signers, err) != ST_OK)
+            return *out != NULL ? ST_OK : ST_TEMP;
+        if (signers != NULL && *out == NULL && may_sign(signers->subdomains, i))
             *out = signers;
         else
             signers_unref(signers);
@@ -132,16 +161,104 @@ static enum status keep(struct keyring *keyring, const struct question *question
     return *out != NULL ? ST_OK : no_such_domain(question, err);
 }
 
-static enum status load(struct keyring *keyring, const struct question *question,
-                        struct signers **out, struct err *err)
+/* -- step 2: memcached -------------------------------------------------------------------- */
+
+static struct finding finding_of(const struct shared_entry *entry)
+{
+    return (struct finding){&entry->profile, clock_monotonic_ms() - entry->age_ms};
+}
+
+/* What memcached has of all names and no known change contradicts. */
+static void recall(struct keyring *keyring, const struct question *question,
+                   struct shared_entry *entries)
+{
+    bool ask = keyring->shared != NULL && atomic_load(&keyring->current);
+    for (size_t i = 0; i < question->count; i++)
+        entries[i] = (struct shared_entry){.answer = CACHE_MISS};
+    if (ask)
+        shared_get(keyring->shared, question->names, question->count, entries);
+    for (size_t i = 0; i < question->count; i++) {
+        const struct profile *profile = &entries[i].profile;
+        if (entries[i].answer != CACHE_MISS &&
+            cache_is_outdated(keyring->cache, question->names[i],
+                              profile->found ? profile->tenant.name : NULL, profile->position)) {
+            profile_clear(&entries[i].profile);
+            entries[i].answer = CACHE_MISS;
+        }
+    }
+}
+
+/* How many of the entries, from the first on, decide the question; 0: they do not. */
+static size_t decisive(const struct question *question, const struct shared_entry *entries)
+{
+    for (size_t i = 0; i < question->count; i++) {
+        if (entries[i].answer == CACHE_MISS || !entries[i].fresh)
+            return 0;
+        if (entries[i].answer == CACHE_HIT &&
+            may_sign(entries[i].profile.domain.subdomains != 0, i))
+            return i + 1;
+    }
+    return question->count;
+}
+
+static enum status take_entries(struct keyring *keyring, const struct question *question,
+                                const struct shared_entry *entries, struct signers **out,
+                                struct err *err)
+{
+    struct finding findings[DKIM_CANDIDATES_MAX];
+    struct question decided = *question;
+    decided.count = decisive(question, entries);
+    for (size_t i = 0; i < decided.count; i++)
+        findings[i] = finding_of(&entries[i]);
+    return settle(keyring, &decided, findings, out, err);
+}
+
+/* Puts what memcached had into the cache with its age, for the walk over what is stale. */
+static void keep_entries(struct keyring *keyring, const struct question *question,
+                         const struct shared_entry *entries)
+{
+    for (size_t i = 0; i < question->count; i++) {
+        struct signers *signers = NULL;
+        struct err ignored = {0}; /* what the store said is the fault to report */
+        if (entries[i].answer != CACHE_MISS &&
+            keep(keyring, question->names[i], finding_of(&entries[i]), &signers, &ignored) == ST_OK)
+            signers_unref(signers);
+    }
+}
+
+/* -- step 3: the store -------------------------------------------------------------------- */
+
+/* Other workers are given what is not known to have changed since it was read. */
+static void tell_others(struct keyring *keyring, const char *name, const struct profile *profile)
+{
+    const char *tenant = profile->found ? profile->tenant.name : NULL;
+    if (keyring->shared != NULL &&
+        !cache_is_outdated(keyring->cache, name, tenant, profile->position))
+        shared_put(keyring->shared, name, profile);
+}
+
+static enum status ask_store(struct keyring *keyring, const struct question *question,
+                             struct signers **out, struct err *err)
 {
     struct profile profiles[DKIM_CANDIDATES_MAX] = {0};
+    struct finding findings[DKIM_CANDIDATES_MAX];
     enum status st = store_lookup(keyring->store, question->names, question->count, profiles, err);
+    for (size_t i = 0; i < question->count && st == ST_OK; i++) {
+        findings[i] = (struct finding){&profiles[i], clock_monotonic_ms()};
+        tell_others(keyring, question->names[i], &profiles[i]);
+    }
     if (st == ST_OK)
-        st = keep(keyring, question, profiles, out, err);
+        st = settle(keyring, question, findings, out, err);
     for (size_t i = 0; i < question->count; i++)
         profile_clear(&profiles[i]);
     return st;
+}
+
+/* -- the order ---------------------------------------------------------------------------- */
+
+static bool answered(enum status st)
+{
+    return st == ST_OK || st == ST_NOT_FOUND;
 }
 
 static enum status answer_stale(struct keyring *keyring, const struct question *question,
@@ -156,6 +273,27 @@ static enum status answer_stale(struct keyring *keyring, const struct question *
         break;
     }
     return err->code; /* what the store said stays the answer */
+}
+
+/* What the thread that leads does. *loaded_out tells those who wait whether to look again. */
+static enum status load(struct keyring *keyring, const struct question *question,
+                        struct signers **out, bool *loaded_out, struct err *err)
+{
+    struct shared_entry entries[DKIM_CANDIDATES_MAX];
+    recall(keyring, question, entries);
+    enum status st = decisive(question, entries) > 0
+                         ? take_entries(keyring, question, entries, out, err)
+                         : ask_store(keyring, question, out, err);
+    *loaded_out = answered(st);
+    if (!answered(st))
+        st = answer_stale(keyring, question, out, err);
+    if (!answered(st)) {
+        keep_entries(keyring, question, entries);
+        st = answer_stale(keyring, question, out, err);
+    }
+    for (size_t i = 0; i < question->count; i++)
+        profile_clear(&entries[i].profile);
+    return st;
 }
 
 enum status keyring_find(struct keyring *keyring, const char *domain, struct signers **out,
@@ -174,24 +312,18 @@ enum status keyring_find(struct keyring *keyring, const char *domain, struct sig
         enum cache_flight flight = cache_flight_begin(keyring->cache, domain, deadline_ms);
         if (flight == CACHE_LOADED && clock_left_ms(deadline_ms) > 0)
             continue;
-        enum status st = ST_TEMP;
-        if (flight == CACHE_LEAD) {
-            st = load(keyring, &question, out, err);
-            cache_flight_end(keyring->cache, domain, st == ST_OK || st == ST_NOT_FOUND);
-        } else {
-            st = err_set(err, ST_TEMP, "the look-up of %s by another session failed", domain);
+        if (flight != CACHE_LEAD) {
+            err_set(err, ST_TEMP, "the look-up of %s by another session failed", domain);
+            return answer_stale(keyring, &question, out, err);
         }
-        bool answered = st == ST_OK || st == ST_NOT_FOUND;
-        return answered ? st : answer_stale(keyring, &question, out, err);
+        bool loaded = false;
+        enum status st = load(keyring, &question, out, &loaded, err);
+        cache_flight_end(keyring->cache, domain, loaded);
+        return st;
     }
 }
 
 /* -- the change feed ---------------------------------------------------------------------- */
-
-static bool of_tenant(const struct cache_value *value, void *arg)
-{
-    return strcmp(((const struct signers *)value)->tenant, arg) == 0;
-}
 
 struct page {
     struct keyring *keyring;
@@ -204,7 +336,7 @@ static enum status take_change(void *arg, const void *record, struct err *err)
     const struct change *change = record;
     (void)err;
     if (strcmp(change->kind, "tenant") == 0)
-        cache_drop(page->keyring->cache, of_tenant, change->name, change->position);
+        cache_group_changed(page->keyring->cache, change->name, change->position);
     else
         cache_changed(page->keyring->cache, change->name, change->position);
     page->keyring->cursor = change->position;
@@ -212,28 +344,34 @@ static enum status take_change(void *arg, const void *record, struct err *err)
     return ST_OK;
 }
 
-/* What was cached before the feed was first looked at may have changed unseen. */
-static enum status first_poll(struct keyring *keyring, struct err *err)
+/* The first poll starts some way back in the feed: what was cached until now was read after that
+ * point and is dropped by its row if it has changed unseen, or was read before it and is dropped
+ * here. */
+static enum status begin_feed(struct keyring *keyring, struct err *err)
 {
-    enum status st = store_position(keyring->store, &keyring->cursor, err);
+    int64_t newest = 0;
+    enum status st = store_position(keyring->store, &newest, err);
     if (st != ST_OK)
         return st;
-    cache_drop(keyring->cache, NULL, NULL, keyring->cursor);
-    keyring->polled = true;
+    keyring->cursor = newest > FEED_HISTORY ? newest - FEED_HISTORY : 0;
+    cache_forget_before(keyring->cache, keyring->cursor);
+    keyring->begun = true;
     return ST_OK;
 }
 
 enum status keyring_poll(struct keyring *keyring, struct err *err)
 {
     struct page page = {.keyring = keyring};
-    if (!keyring->polled)
-        return first_poll(keyring, err);
+    enum status st = keyring->begun ? ST_OK : begin_feed(keyring, err);
+    if (st != ST_OK)
+        return st;
     do {
         const struct change_query query = {.cursor = keyring->cursor, .limit = FEED_PAGE};
         page.rows = 0;
-        enum status st = store_changes(keyring->store, &query, take_change, &page, err);
+        st = store_changes(keyring->store, &query, take_change, &page, err);
         if (st != ST_OK)
             return st;
     } while (page.rows == FEED_PAGE);
+    atomic_store(&keyring->current, true);
     return ST_OK;
 }

@@ -106,6 +106,7 @@ enum status signers_new(const struct profile *profile, const struct vault *vault
         signers_unref(signers);
         return err_set(err, ST_TEMP, "no memory");
     }
+    signers->base.group = signers->tenant;
     take_settings(signers, profile);
     if (signers->tenant_active && signers->domain_active)
         load_keys(signers, profile, vault);

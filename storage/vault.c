@@ -31,7 +31,10 @@
  */
 #include "storage/vault.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +222,27 @@ size_t vault_count(const struct vault *vault)
 const char *vault_id(const struct vault *vault, size_t index)
 {
     return vault->keks[index].id;
+}
+
+enum status vault_derive(const struct vault *vault, struct span label,
+                         uint8_t out[VAULT_DERIVED_SIZE], struct err *err)
+{
+    struct kek kek = vault->keks[vault->count - 1]; /* OSSL_PARAM wants what it may write to */
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, kek.octets, KEK_SIZE),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label.data,
+                                          label.len),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *ctx = hkdf != NULL ? EVP_KDF_CTX_new(hkdf) : NULL;
+    bool good = ctx != NULL && EVP_KDF_derive(ctx, out, VAULT_DERIVED_SIZE, params) == 1;
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(hkdf);
+    bytes_wipe(&kek, sizeof kek);
+    return good ? ST_OK : err_set(err, ST_BROKEN, "OpenSSL cannot derive a key (HKDF)");
 }
 
 /* -- envelopes ---------------------------------------------------------------------------- */

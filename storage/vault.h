@@ -35,6 +35,13 @@ const char *vault_current(const struct vault *vault);
 size_t vault_count(const struct vault *vault);
 const char *vault_id(const struct vault *vault, size_t index);
 
+/* A key for another purpose, made of the current KEK (HKDF-SHA256, RFC 5869, `label` as info, at
+ * most 1024 octets): the KEK itself never leaves the vault. Other labels and other KEKs give
+ * unrelated keys. The caller wipes it. */
+enum { VAULT_DERIVED_SIZE = 32 };
+enum status vault_derive(const struct vault *vault, struct span label,
+                         uint8_t out[VAULT_DERIVED_SIZE], struct err *err) MUST_CHECK;
+
 /* What an envelope is bound to. */
 struct vault_binding {
     const char *tenant, *domain, *selector, *algorithm;

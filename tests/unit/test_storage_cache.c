@@ -205,25 +205,78 @@ static void more_changes_than_are_remembered_refuse_old_readings_all_the_same(vo
     cache_free(cache);
 }
 
-static bool is_odd(const struct cache_value *value, void *arg)
+static void put_grouped(struct cache *cache, const char *name, const char *group, int64_t position)
 {
-    (void)arg;
-    return ((const struct thing *)value)->number % 2 == 1;
+    struct cache_value *value = thing_new(1, 100, NULL);
+    value->group = group;
+    cache_put(cache, name, value, position, 0);
+    cache_value_unref(value);
 }
 
-static void dropping_by_what_values_are(void **state)
+static void a_group_goes_together(void **state)
 {
-    struct cache *cache = cache_of(1 << 20, 1 << 10);
+    struct cache *cache = cache_of(8 << 20, 1 << 20);
     (void)state;
-    put(cache, "odd", 1, 1);
-    put(cache, "even", 2, 1);
-    cache_drop(cache, is_odd, NULL, 4);
-    assert_int_equal(number_at(cache, "odd", 0), 0);
-    assert_int_equal(number_at(cache, "even", 0), 2);
-    put(cache, "odd", 1, 3);
-    assert_int_equal(number_at(cache, "odd", 0), 0);
-    put(cache, "odd", 3, 4);
-    assert_int_equal(number_at(cache, "odd", 0), 3);
+    put_grouped(cache, "a", "g", 3);
+    put_grouped(cache, "b", "g", 4);
+    put_grouped(cache, "c", "other", 3);
+    put(cache, "d", 1, 3);
+    cache_group_changed(cache, "g", 4);
+    assert_int_equal(number_at(cache, "a", 0), 0);
+    assert_int_equal(number_at(cache, "b", 0), 1); /* had seen the change */
+    assert_int_equal(number_at(cache, "c", 0), 1);
+    assert_int_equal(number_at(cache, "d", 0), 1);
+    put_grouped(cache, "e", "g", 3); /* a slow loader */
+    assert_int_equal(number_at(cache, "e", 0), 0);
+    put_grouped(cache, "e", "g", 4);
+    assert_int_equal(number_at(cache, "e", 0), 1);
+    cache_free(cache);
+}
+
+static void what_was_read_too_long_ago_is_forgotten_and_refused(void **state)
+{
+    struct cache *cache = cache_of(1 << 20, 1 << 20);
+    (void)state;
+    put(cache, "old", 1, 9);
+    put(cache, "new", 1, 10);
+    cache_put(cache, "none", NULL, 9, 0);
+    cache_forget_before(cache, 10);
+    assert_int_equal(number_at(cache, "old", 0), 0);
+    assert_int_equal(number_at(cache, "none", 0), 0);
+    assert_int_equal(number_at(cache, "new", 0), 1);
+    put(cache, "old", 1, 9);
+    assert_int_equal(number_at(cache, "old", 0), 0);
+    cache_free(cache);
+}
+
+static const struct {
+    const char *what, *name, *group;
+    int64_t position;
+    bool outdated;
+} readings[] = {
+    {"before the floor", "x", NULL, 9, true},
+    {"at the floor", "x", NULL, 10, false},
+    {"a name before its change", "changed", NULL, 19, true},
+    {"a name at its change", "changed", NULL, 20, false},
+    {"a group before its change", "x", "group", 29, true},
+    {"a group at its change", "x", "group", 30, false},
+    {"another group", "x", "others", 29, false},
+    {"a changed name in a changed group", "changed", "group", 25, true},
+};
+
+static void readings_before_a_known_change_are_outdated(void **state)
+{
+    struct cache *cache = cache_of(8 << 20, 1 << 20);
+    (void)state;
+    cache_forget_before(cache, 10);
+    cache_changed(cache, "changed", 20);
+    cache_group_changed(cache, "group", 30);
+    for (size_t i = 0; i < sizeof readings / sizeof readings[0]; i++) {
+        print_message("    %s\n", readings[i].what);
+        assert_int_equal(
+            cache_is_outdated(cache, readings[i].name, readings[i].group, readings[i].position),
+            readings[i].outdated);
+    }
     cache_free(cache);
 }
 
@@ -315,7 +368,9 @@ int main(void)
         cmocka_unit_test(a_slow_loader_cannot_bring_an_old_value_back),
         cmocka_unit_test(a_change_seen_late_spares_what_is_newer),
         cmocka_unit_test(more_changes_than_are_remembered_refuse_old_readings_all_the_same),
-        cmocka_unit_test(dropping_by_what_values_are),
+        cmocka_unit_test(a_group_goes_together),
+        cmocka_unit_test(what_was_read_too_long_ago_is_forgotten_and_refused),
+        cmocka_unit_test(readings_before_a_known_change_are_outdated),
         cmocka_unit_test(one_thread_loads_while_the_others_wait),
         cmocka_unit_test(waiting_ends_at_the_deadline),
     };
