@@ -168,7 +168,8 @@ static bool is_number(struct span word)
     return digits > 0 && digits == word.len;
 }
 
-/* Passes over `[TTL] [IN] TXT`. False, with nothing read, when a bare value follows instead. */
+/* Passes over `[TTL] [IN] TXT` (RFC 1035 5.1: or `[IN] [TTL] TXT`). False, with nothing read, when
+ * a bare value follows instead. */
 static enum status take_type(struct reader *reader, bool *typed_out, struct err *err)
 {
     struct reader ahead = *reader;
@@ -178,6 +179,8 @@ static enum status take_type(struct reader *reader, bool *typed_out, struct err 
         word = take_word(&ahead);
     bool class = is_word(word, "IN");
     if (class)
+        word = take_word(&ahead);
+    if (class && !number && is_number(word))
         word = take_word(&ahead);
     *typed_out = is_word(word, "TXT");
     if (*typed_out)
@@ -241,6 +244,8 @@ static enum status read_all(struct reader *reader, struct recordfile *file, stru
             break;
         if (is_passed_over(reader))
             take_line(reader);
+        else if (peek(reader) == '$')
+            status = fault(reader, "no directive but $TTL is understood: write full names", err);
         else
             status = take_record(reader, file, err);
     }

@@ -4,8 +4,8 @@
  * side by side: `NAME VALUE` on one line (VALUE as it is, or as quoted strings that are joined),
  * and the master-file form that dns/records.h writes, `NAME [TTL] [IN] TXT STRINGS` with
  * parentheses over several lines, escapes and `;` comments (RFC 1035 5.1). Lines that begin with
- * `;`, `#` or `$TTL` are passed over. Every record states its full name; this is not a reader
- * of zones.
+ * `;`, `#` or `$TTL` are passed over, other directives refused. Every record states its full
+ * name; this is not a reader of zones.
  *
  * Immutable once read: any thread.
  */

@@ -132,6 +132,7 @@ static void record_files_are_read(void **state)
         {"semicolon in quotes", "s.example \"v=1; p=\"\n", "v=1; p="},
         {"zone", "s.example. IN TXT \"v=1\"\n", "v=1"},
         {"zone with TTL", "s.example. 3600 in txt \"v=1\"\n", "v=1"},
+        {"zone with class before TTL", "s.example. IN 3600 TXT \"v=1\"\n", "v=1"},
         {"zone without class", "s.example. TXT \"v=1\"\n", "v=1"},
         {"zone unquoted", "s.example. IN TXT v=1\n", "v=1"},
         {"parentheses", "s.example. IN TXT ( \"a\"\n\t\"b\" ) ; c\n", "ab"},
@@ -190,6 +191,8 @@ static void bad_record_files_are_refused(void **state)
         {"escape over 255", SPAN_LIT("a \"\\256\"\n"), "line 1: an escape over \\255"},
         {"short escape", SPAN_LIT("a \"\\25\"\n"), "line 1: a backslash wants three digits"},
         {"escape at the end", SPAN_LIT("a \"\\"), "line 1: a backslash at the end"},
+        {"origin", SPAN_LIT("x\ty\n$ORIGIN example.\ns TXT \"x\"\n"),
+         "line 2: no directive but $TTL is understood: write full names"},
         {"another type", SPAN_LIT("a IN CNAME b.\n"), "line 1: only TXT records are understood"},
     };
     (void)state;
