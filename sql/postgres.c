@@ -346,6 +346,7 @@ static const char *const schemes[] = {"postgresql", "postgres", NULL};
 const struct driver postgres_driver = {
     .name = "postgresql",
     .schemes = schemes,
+    .check = postgres_check,
     .open = postgres_open,
     .close = postgres_close,
     .schema = postgres_schema,

@@ -183,23 +183,52 @@ static enum status connect_any(const struct target *base, const struct lists *li
     return st;
 }
 
-enum status postgres_connect(const char *url, int64_t deadline_ms, PGconn **out, struct err *err)
+static enum status parse(const char *url, PQconninfoOption **out, struct err *err)
 {
     char *why = NULL, text[ERR_TEXT_SIZE];
+    *out = PQconninfoParse(url, &why);
+    if (*out != NULL)
+        return ST_OK;
+    enum status st = err_set(err, ST_INVALID, "store.url: %s",
+                             postgres_message(why != NULL ? why : "no memory", text, sizeof text));
+    PQfreemem(why);
+    return st;
+}
+
+/* In `user:password@host` or as an option. Looked for before libpq sees the URL, because its
+ * messages may repeat parts of it. */
+static bool has_password(struct span url)
+{
+    struct span rest = span_from(url, span_find(url, '/') + 2);
+    struct span user = span_head(rest, strcspn(rest.data, "/?"));
+    while (user.len > 0 && user.data[user.len - 1] != '@')
+        user.len--;
+    return span_find(user, ':') < user.len || strstr(url.data, "password") != NULL;
+}
+
+enum status postgres_check(const char *url, struct err *err)
+{
+    PQconninfoOption *options = NULL;
+    if (strstr(url, "://") != NULL && has_password(span_str(url)))
+        return err_set(err, ST_INVALID,
+                       "store.url: a password must not stand here (give passfile=FILE instead)");
+    enum status st = parse(url, &options, err);
+    PQconninfoFree(options);
+    return st;
+}
+
+enum status postgres_connect(const char *url, int64_t deadline_ms, PGconn **out, struct err *err)
+{
     struct target target = {.count = 0};
     struct lists lists = {.counts = {0}};
-    PQconninfoOption *options = PQconninfoParse(url, &why);
-    enum status st;
-    if (options == NULL)
-        st = err_set(err, ST_INVALID, "store.url: %s",
-                     postgres_message(why != NULL ? why : "no memory", text, sizeof text));
-    else
+    PQconninfoOption *options = NULL;
+    enum status st = parse(url, &options, err);
+    if (st == ST_OK)
         st = read_options(options, &target, &lists, err);
     if (st == ST_OK)
         st = connect_any(&target, &lists, deadline_ms, out, err);
     for (size_t i = 0; i < 3; i++)
         free(lists.texts[i]);
     PQconninfoFree(options);
-    PQfreemem(why);
     return st;
 }

@@ -10,6 +10,8 @@
 
 #include "base/bytes.h"
 
+/* ST_INVALID: no such URL, or one with a password in it: secrets stand in files. */
+enum status postgres_check(const char *url, struct err *err) MUST_CHECK;
 /* Tries the hosts of the URL in order, each for its share of the time, so that one that hangs
  * does not use up what the next one needs. ST_INVALID: no such URL; ST_DENIED: the server does
  * not let us in; ST_NOT_FOUND: no such data base; ST_TEMP: none answers. PQfinish frees. */

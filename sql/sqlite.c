@@ -237,12 +237,17 @@ static enum status configure(struct sqlite_conn *conn, bool create, struct err *
     return st;
 }
 
+static enum status sqlite_check(const char *url, struct err *err)
+{
+    if (path_of(url)[0] == '\0')
+        return err_set(err, ST_INVALID, "store.url: no path (sqlite:/path/to/file)");
+    return ST_OK;
+}
+
 static enum status sqlite_open(const struct driver_options *options, int64_t deadline_ms,
                                struct driver_conn **out, struct err *err)
 {
     const char *path = path_of(options->url);
-    if (path[0] == '\0')
-        return err_set(err, ST_INVALID, "%s: no path (sqlite:/path/to/file)", options->url);
     struct sqlite_conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL)
         return err_set(err, ST_TEMP, "sqlite: no memory");
@@ -296,6 +301,7 @@ static const char *const schemes[] = {"sqlite", NULL};
 const struct driver sqlite_driver = {
     .name = "sqlite",
     .schemes = schemes,
+    .check = sqlite_check,
     .open = sqlite_open,
     .close = sqlite_close,
     .schema = sqlite_schema,

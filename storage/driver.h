@@ -58,6 +58,8 @@ struct driver {
     const char *name;           /* "sqlite" */
     const char *const *schemes; /* of its URLs, NULL-terminated */
 
+    /* ST_INVALID: not a URL of this driver, or one that holds a secret. Asks nobody. */
+    enum status (*check)(const char *url, struct err *err);
     /* ST_INVALID: the URL is wrong; ST_NOT_FOUND: no such data base; ST_TEMP: not now. */
     enum status (*open)(const struct driver_options *options, int64_t deadline_ms,
                         struct driver_conn **out, struct err *err);

@@ -31,7 +31,7 @@ enum status drivers_find(const char *url, const struct driver **out, struct err 
         if (scheme.len < strlen(url) && has_scheme(drivers[i], scheme)) {
             *out = drivers[i];
             buf_clear(&known);
-            return ST_OK;
+            return drivers[i]->check(url, err);
         }
         for (size_t k = 0; drivers[i]->schemes[k] != NULL; k++)
             buf_printf(&known, "%s%s:", known.len > 0 ? ", " : "", drivers[i]->schemes[k]);

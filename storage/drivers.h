@@ -7,7 +7,8 @@
 
 #include "storage/driver.h"
 
-/* The driver for a URL. ST_INVALID names the schemes that this build knows. */
+/* The driver for a URL, which it has found good. ST_INVALID says what is wrong with it, or names
+ * the schemes that this build knows; never does it repeat the URL. */
 enum status drivers_find(const char *url, const struct driver **out, struct err *err) MUST_CHECK;
 
 #endif
