@@ -60,11 +60,12 @@ static enum status parse_host(struct span text, struct server_name *out, struct 
         weight = last;
     else
         port = last;
-    if (weight > SERVERS_WEIGHT_MAX)
-        return err_set(err, ST_INVALID, "has a weight over %d", SERVERS_WEIGHT_MAX);
     out->port = (uint16_t)port;
     out->weight = (uint32_t)weight;
-    return set_host(text, out, err);
+    enum status st = set_host(text, out, err);
+    if (st == ST_OK && weight > SERVERS_WEIGHT_MAX)
+        st = err_set(err, ST_INVALID, "has a weight over %d", SERVERS_WEIGHT_MAX);
+    return st;
 }
 
 static enum status parse_one(struct span item, struct server_name *out, struct err *err)

@@ -6,26 +6,14 @@
  * whose connections know that server only, and a router that never connects says which name
  * belongs to which (ketama, weighted). So it is always plain which server failed.
  *
- * libmemcached leaves failed servers alone too, but each connection of a pool by itself, in whole
- * seconds, and after a first time-out of its own; it is switched off (SERVER_TIMEOUT_LIMIT). Here
- * the server as a whole is left alone, and one thread at a time finds out whether it is back.
- * libmemcached can also give the names of a dead server to the others (REMOVE_FAILED_SERVERS);
- * that too is per connection, so two connections would disagree about where a name is kept.
+ * libmemcached could give the names of a dead server to the others (REMOVE_FAILED_SERVERS). Each
+ * connection decides that by itself, so two of them would disagree about where a name is kept.
  *
- * memcached_pool_fetch with a time-out counts from the start of the current second, so for
- * tens of milliseconds it mostly does not wait at all. A semaphore in front of the pool waits
- * instead, and the pool is asked only when it has something to give.
- *
- * A reply that came too late would be read as the answer to the next question: after any fault
- * the connection is closed. The first use of an idle connection to a server that was restarted
- * fails as well, so what did not fail by waiting is tried once more, connected anew.
+ * Names are asked for in one command a server, and every server is asked before any is heard.
  */
 #include "storage/shared.h"
 
-#include <errno.h>
 #include <libmemcached/memcached.h>
-#include <libmemcached/util.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,18 +21,11 @@
 #include "base/servers.h"
 #include "storage/packed.h"
 #include "storage/sealed.h"
+#include "storage/shared_server.h"
 
 enum {
-    CONNECTIONS_MAX = 256,
     SKEW_MS = 60000,             /* clocks of hosts may differ by so much */
     RELATIVE_MAX_S = 30 * 86400, /* memcached takes a longer expiry for a date */
-};
-
-struct server {
-    memcached_st *master; /* what the pool's connections are copies of */
-    memcached_pool_st *pool;
-    sem_t free;                    /* connections that can be had */
-    _Atomic int64_t rest_until_ms; /* 0: it works, else left alone until then */
 };
 
 struct shared {
@@ -53,7 +34,7 @@ struct shared {
     int64_t timeout_ms, ttl_ms, negative_ttl_ms, stale_ttl_ms;
     _Atomic int64_t hits, misses, stale, errors, refused;
     size_t count;
-    struct server servers[];
+    struct shared_server *servers[];
 };
 
 static void count_one(_Atomic int64_t *counter)
@@ -62,51 +43,6 @@ static void count_one(_Atomic int64_t *counter)
 }
 
 /* -- opening and closing ------------------------------------------------------------------ */
-
-static bool add_server(memcached_st *memcached, const struct server_name *name)
-{
-    memcached_return_t rc =
-        name->host[0] == '/'
-            ? memcached_server_add_unix_socket_with_weight(memcached, name->host, name->weight)
-            : memcached_server_add_with_weight(memcached, name->host, name->port, name->weight);
-    return rc == MEMCACHED_SUCCESS;
-}
-
-static bool set_behaviour(memcached_st *memcached, int64_t timeout_ms)
-{
-    const struct {
-        memcached_behavior_t flag;
-        int64_t value;
-    } settings[] = {
-        {MEMCACHED_BEHAVIOR_NO_BLOCK, 1},
-        {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},
-        {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, timeout_ms},
-        {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, timeout_ms},
-        {MEMCACHED_BEHAVIOR_SND_TIMEOUT, timeout_ms * 1000},
-        {MEMCACHED_BEHAVIOR_RCV_TIMEOUT, timeout_ms * 1000},
-        {MEMCACHED_BEHAVIOR_SERVER_TIMEOUT_LIMIT, INT32_MAX},
-    };
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        if (memcached_behavior_set(memcached, settings[i].flag, (uint64_t)settings[i].value) !=
-            MEMCACHED_SUCCESS)
-            return false;
-    }
-    return true;
-}
-
-static bool open_server(struct server *server, const struct server_name *name,
-                        const struct shared_options *options)
-{
-    size_t connections = options->connections < 1 ? 1 : options->connections;
-    if (connections > CONNECTIONS_MAX)
-        connections = CONNECTIONS_MAX;
-    sem_init(&server->free, 0, (unsigned)connections);
-    server->master = memcached_create(NULL);
-    if (server->master != NULL && set_behaviour(server->master, options->timeout_ms) &&
-        add_server(server->master, name))
-        server->pool = memcached_pool_create(server->master, 1, (uint32_t)connections);
-    return server->pool != NULL;
-}
 
 static enum status open_all(struct shared *shared, const struct shared_options *options,
                             const struct server_name *names, size_t count, struct err *err)
@@ -117,8 +53,10 @@ static enum status open_all(struct shared *shared, const struct shared_options *
                     MEMCACHED_SUCCESS;
     while (good && shared->count < count) {
         const struct server_name *name = &names[shared->count];
-        good = open_server(&shared->servers[shared->count++], name, options) &&
-               add_server(shared->router, name);
+        struct shared_server *server =
+            shared_server_new(name, options->connections, options->timeout_ms);
+        shared->servers[shared->count++] = server;
+        good = server != NULL && shared_server_add(shared->router, name);
     }
     return good ? ST_OK : err_set(err, ST_TEMP, "memcached: no memory");
 }
@@ -155,63 +93,11 @@ void shared_close(struct shared *shared)
 {
     if (shared == NULL)
         return;
-    for (size_t i = 0; i < shared->count; i++) {
-        (void)memcached_pool_destroy(shared->servers[i].pool);
-        memcached_free(shared->servers[i].master);
-        sem_destroy(&shared->servers[i].free);
-    }
+    for (size_t i = 0; i < shared->count; i++)
+        shared_server_free(shared->servers[i]);
     memcached_free(shared->router);
     sealed_close(shared->sealed);
     free(shared);
-}
-
-/* -- connections -------------------------------------------------------------------------- */
-
-/* Whether the server may be asked now. Of the threads that come when its rest is over, the first
- * prolongs it for the others and finds out. */
-static bool awake(struct server *server)
-{
-    int64_t until_ms = atomic_load(&server->rest_until_ms), now_ms = clock_monotonic_ms();
-    return until_ms == 0 ||
-           (now_ms >= until_ms && atomic_compare_exchange_strong(&server->rest_until_ms, &until_ms,
-                                                                 now_ms + SHARED_REST_MS));
-}
-
-/* A connection of the caller's own, or NULL: at rest, or all are busy until the deadline. */
-static memcached_st *take(struct server *server, int64_t deadline_ms)
-{
-    const struct timespec until = clock_timespec(deadline_ms);
-    if (atomic_load(&server->rest_until_ms) > clock_monotonic_ms())
-        return NULL;
-    while (sem_clockwait(&server->free, CLOCK_MONOTONIC, &until) != 0) {
-        if (errno != EINTR)
-            return NULL;
-    }
-    memcached_st *conn = awake(server) ? memcached_pool_fetch(server->pool, NULL, NULL) : NULL;
-    if (conn == NULL)
-        sem_post(&server->free);
-    return conn;
-}
-
-/* Closes a connection after a fault, and tells whether another try may do better. */
-static bool renew(memcached_st *conn)
-{
-    bool hung = memcached_last_error(conn) == MEMCACHED_TIMEOUT;
-    memcached_quit(conn);
-    return !hung;
-}
-
-static void give(struct shared *shared, struct server *server, memcached_st *conn, bool good)
-{
-    if (!good) {
-        (void)renew(conn);
-        count_one(&shared->errors);
-        atomic_store(&server->rest_until_ms, clock_monotonic_ms() + SHARED_REST_MS);
-    } else if (atomic_load(&server->rest_until_ms) != 0) {
-        atomic_store(&server->rest_until_ms, 0);
-    }
-    (void)memcached_pool_release(server->pool, conn);
-    sem_post(&server->free);
 }
 
 /* -- getting ------------------------------------------------------------------------------ */
@@ -317,6 +203,22 @@ static void count_answers(const struct asking *asking)
     }
 }
 
+static bool needed(const struct asking *asking, size_t server)
+{
+    for (size_t i = 0; i < asking->count; i++) {
+        if (asking->server[i] == server)
+            return true;
+    }
+    return false;
+}
+
+static void give(struct shared *shared, size_t server, memcached_st *conn, bool good)
+{
+    if (!good)
+        count_one(&shared->errors);
+    shared_server_give(shared->servers[server], conn, good);
+}
+
 void shared_get(struct shared *shared, const char *const *names, size_t count,
                 struct shared_entry *entries)
 {
@@ -325,22 +227,19 @@ void shared_get(struct shared *shared, const char *const *names, size_t count,
     bool sent[SERVERS_MAX];
     int64_t deadline_ms = clock_monotonic_ms() + shared->timeout_ms;
     begin_asking(&asking);
-    /* All are asked before any is heard. Connections are taken in the order of the servers, by
-     * every thread, so no two can wait for each other's. */
+    /* Connections are taken in the order of the servers, by every thread, so no two can wait for
+     * each other's. */
     for (size_t s = 0; s < shared->count; s++) {
-        bool needed = false;
-        for (size_t i = 0; i < count; i++)
-            needed = needed || asking.server[i] == s;
-        conns[s] = needed ? take(&shared->servers[s], deadline_ms) : NULL;
+        conns[s] = needed(&asking, s) ? shared_server_take(shared->servers[s], deadline_ms) : NULL;
         sent[s] = conns[s] != NULL && ask(&asking, s, conns[s]);
     }
     for (size_t s = 0; s < shared->count; s++) {
         if (conns[s] == NULL)
             continue;
         bool good = sent[s] && collect(&asking, conns[s]);
-        if (!good && renew(conns[s]))
+        if (!good && shared_server_renew(conns[s]))
             good = ask(&asking, s, conns[s]) && collect(&asking, conns[s]);
-        give(shared, &shared->servers[s], conns[s], good);
+        give(shared, s, conns[s], good);
     }
     count_answers(&asking);
 }
@@ -371,12 +270,13 @@ static bool set(memcached_st *conn, const char *key, struct span value, time_t e
 
 static void send_entry(struct shared *shared, const char *key, struct span value, time_t expiry)
 {
-    struct server *server =
-        &shared->servers[memcached_generate_hash(shared->router, key, strlen(key))];
-    memcached_st *conn = take(server, clock_monotonic_ms() + shared->timeout_ms);
+    size_t server = memcached_generate_hash(shared->router, key, strlen(key));
+    memcached_st *conn =
+        shared_server_take(shared->servers[server], clock_monotonic_ms() + shared->timeout_ms);
     if (conn == NULL)
         return;
-    bool good = set(conn, key, value, expiry) || (renew(conn) && set(conn, key, value, expiry));
+    bool good = set(conn, key, value, expiry) ||
+                (shared_server_renew(conn) && set(conn, key, value, expiry));
     give(shared, server, conn, good);
 }
 
