@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "admin/command.h"
+#include "admin/copy.h"
 #include "admin/owner.h"
 #include "admin/progress.h"
 #include "admin/rows.h"
@@ -229,11 +230,129 @@ static enum status check_verb(struct admin *admin, const struct args *args, stru
     return status;
 }
 
+/* -- copy ----------------------------------------------------------------------------------- */
+
+struct endpoints {
+    char *from, *to;
+};
+static const struct field endpoint_fields[] = {
+    OUTPUT_FIELD(struct endpoints, from, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct endpoints, to, FIELD_TEXT, 0),
+};
+static const struct kind kind_endpoints = OUTPUT_KIND("copy", struct endpoints, endpoint_fields);
+
+struct copied {
+    char *kind;
+    int64_t copied, present;
+};
+static const struct field copied_fields[] = {
+    OUTPUT_FIELD(struct copied, kind, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct copied, copied, FIELD_INT, 0),
+    OUTPUT_FIELD(struct copied, present, FIELD_INT, 0),
+};
+static const struct kind kind_copied = OUTPUT_KIND("kind", struct copied, copied_fields);
+
+/* The target is a store already: only its own settings say how it is to be made. */
+static enum status check_target(struct store *target, struct err *err)
+{
+    int version = 0;
+    const char *url = store_url(target);
+    enum status status = store_schema(target, &version, err);
+    if (status == ST_NOT_FOUND || (status == ST_OK && version < STORE_SCHEMA_VERSION))
+        return err_set(err, ST_INVALID,
+                       "%.120s is not ready: run `inkan store %s` with settings whose store.url it "
+                       "is",
+                       url, version == 0 ? "init" : "migrate");
+    return status == ST_OK ? store_check(target, err) : status;
+}
+
+static enum status open_target(struct admin *admin, const char *url, struct store **out,
+                               struct err *err)
+{
+    const struct settings *settings;
+    enum status status = admin_settings(admin, &settings, err);
+    if (status != ST_OK)
+        return status;
+    if (span_equal(span_str(url), span_str(settings->store.url)))
+        return err_set(err, ST_INVALID, "--to: that is the store to copy from");
+    struct store_options options = {.url = url,
+                                    .timeout_ms = settings->store.timeout_ms,
+                                    .connections = 2,
+                                    .actor = admin->actor};
+    status = store_open(&options, out, err);
+    return status == ST_OK ? check_target(*out, err) : status;
+}
+
+/* Every record is a step twice: copied and compared. Counting takes a walk of its own. */
+static enum status begin_progress(struct copy *copy, struct err *err)
+{
+    enum status status = ST_OK;
+    int64_t records, total = 0;
+    progress_begin(copy->progress, "copying", 0);
+    if (!copy->progress->shown)
+        return ST_OK;
+    for (size_t i = 0; status == ST_OK && kinds[i] != &kind_change; i++) {
+        status = count(copy->source, kinds[i], &records, err);
+        total += records;
+    }
+    progress_begin(copy->progress, "copying", copy->dry_run ? total : 2 * total);
+    return status;
+}
+
+static enum status run_copy(struct copy *copy, struct err *err)
+{
+    enum status status = begin_progress(copy, err);
+    if (status == ST_OK)
+        status = copy_run(copy, err);
+    if (status == ST_OK && !copy->dry_run)
+        status = copy_verify(copy, err);
+    if (status == ST_OK && !copy->dry_run)
+        status = copy_record(copy, err);
+    progress_end(copy->progress);
+    return status;
+}
+
+static void answer_copy(struct admin *admin, const struct copy *copy)
+{
+    struct endpoints ends = {span_dup(span_str(store_url(copy->source))),
+                             span_dup(span_str(store_url(copy->target)))};
+    output_begin(&admin->output, &kind_endpoints, &ends);
+    output_list_begin(&admin->output, "kinds");
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct copy_count *count = &copy->counts[i];
+        struct copied row = {span_dup(span_str(count->kind->name)), count->copied, count->present};
+        output_record(&admin->output, &kind_copied, &row);
+        kind_clear(&kind_copied, &row);
+    }
+    output_list_end(&admin->output, &kind_copied);
+    output_end(&admin->output);
+    output_line(&admin->output, "%s",
+                copy->dry_run ? "nothing was copied: this is a rehearsal"
+                              : "both stores are equal");
+    kind_clear(&kind_endpoints, &ends);
+}
+
+static enum status copy_verb(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct progress progress;
+    struct copy copy = {.actor = admin->actor, .dry_run = admin->dry_run, .progress = &progress};
+    enum status status = admin_store(admin, &copy.source, err);
+    if (status == ST_OK)
+        status = open_target(admin, args_option(args, "--to"), &copy.target, err);
+    if (status == ST_OK)
+        status = run_copy(&copy, err);
+    if (status == ST_OK)
+        answer_copy(admin, &copy);
+    store_close(copy.target);
+    return status;
+}
+
 static const struct command commands[] = {
     {"init", "", "makes the data base", init_verb},
     {"migrate", "", "brings its schema to what this program wants", migrate_verb},
     {"status", "", "shows what and where it is, and how much is in it", status_verb},
     {"check", "", "opens every private key and compares it with its public half", check_verb},
+    {"copy", "--to URL", "copies all of it into another store, and compares the two", copy_verb},
     {NULL, NULL, NULL, NULL},
 };
 
