@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import random
+import signal
 import struct
 import threading
 
@@ -299,11 +300,15 @@ def test_connection_closed_in_the_middle_of_a_message(service, last):
 
 
 def test_second_field_not_taken_defers_the_message(service):
-    """The MTA is gone when the first of two fields has been handed over."""
+    """The MTA is gone when the first of two fields has been handed over: it hangs up while the
+    worker stands still."""
+    worker = service.daemon.children()[0]
     with session(service) as milter:
         milter.envelope("HALF1")
         milter.content(messages.compose(b"a@both.example"))
+        os.kill(worker, signal.SIGSTOP)
         milter.send(b"E")
+    os.kill(worker, signal.SIGCONT)
     assert service.reason("HALF1") == "deferred: the MTA did not take the DKIM-Signature field"
 
 
