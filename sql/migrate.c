@@ -102,8 +102,17 @@ static enum status record(struct driver_conn *conn, const struct backend *backen
     return st;
 }
 
+/* With `create`, who finds it done has lost the race to make the store. */
+static enum status already(struct driver_conn *conn, const struct migration *migration, bool create,
+                           struct err *err)
+{
+    if (create)
+        return err_set(err, ST_CONFLICT, "another program is making this store");
+    return check_applied(conn, migration, err);
+}
+
 static enum status apply_within(struct driver_conn *conn, const struct backend *backend,
-                                const struct migration *migration, struct err *err)
+                                const struct migration *migration, bool create, struct err *err)
 {
     int version = 0;
     enum status st = backend->execute(conn, backend->turns, err);
@@ -112,7 +121,7 @@ static enum status apply_within(struct driver_conn *conn, const struct backend *
     if (st == ST_OK)
         st = conn->driver->schema(conn, &version, err);
     if (st == ST_OK && version >= migration->version)
-        return check_applied(conn, migration, err);
+        return already(conn, migration, create, err);
     if (st == ST_OK)
         st = backend->execute(conn, migration->text, err);
     return st == ST_OK ? record(conn, backend, migration, err) : st;
@@ -121,16 +130,16 @@ static enum status apply_within(struct driver_conn *conn, const struct backend *
 /* One step in one transaction, in which the version is read again: of two programs that start
  * together each migration is applied by one. */
 static enum status apply(struct driver_conn *conn, const struct backend *backend,
-                         const struct migration *migration, struct err *err)
+                         const struct migration *migration, bool create, struct err *err)
 {
     conn->deadline_ms = clock_monotonic_ms() + STEP_MS;
     enum status st = conn->driver->begin(conn, err);
     if (st != ST_OK)
         return st;
-    st = apply_within(conn, backend, migration, err);
+    st = apply_within(conn, backend, migration, create, err);
     if (st != ST_OK) {
         conn->driver->rollback(conn);
-        return err_context(err, "migration %s", migration->name);
+        return st == ST_CONFLICT ? st : err_context(err, "migration %s", migration->name);
     }
     return conn->driver->commit(conn, err);
 }
@@ -160,7 +169,7 @@ static enum status migrate(struct driver_conn *conn, const struct backend *backe
     if (st == ST_OK)
         st = check_before(options, backend->list[backend->count - 1].version, report->before, err);
     for (size_t i = 0; i < backend->count && st == ST_OK; i++)
-        st = apply(conn, backend, &backend->list[i], err);
+        st = apply(conn, backend, &backend->list[i], options->create, err);
     if (st == ST_OK)
         st = conn->driver->schema(conn, &report->after, err);
     return st;

@@ -33,7 +33,6 @@ static const struct {
     bool broken; /* another connection may do better */
 } error_classes[] = {
     {"23505", ST_CONFLICT, false}, /* unique_violation */
-    {"23503", ST_INVALID, false},  /* foreign_key_violation */
     {"23", ST_INVALID, false},     /* other constraints */
     {"22", ST_INVALID, false},     /* data exceptions */
     {"P0001", ST_DENIED, false},   /* raised by our triggers */
@@ -70,6 +69,8 @@ static enum status fault(struct postgres_conn *conn, const PGresult *result, str
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (state == NULL || PQstatus(conn->pg) == CONNECTION_BAD)
         return lost(conn, err);
+    if (strcmp(state, "23503") == 0) /* foreign_key_violation */
+        return err_set(err, ST_INVALID, "it refers to a record that does not exist");
     postgres_message(message != NULL ? message : "", text, sizeof text);
     for (size_t i = 0; i < sizeof error_classes / sizeof error_classes[0]; i++) {
         if (strncmp(state, error_classes[i].state, strlen(error_classes[i].state)) != 0)

@@ -71,6 +71,8 @@ static enum status fault(struct sqlite_conn *conn, struct err *err)
         conn->sql.base.broken = true;
     if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_INTERRUPT)
         return err_set(err, ST_TEMP, "sqlite: still locked by another process at the deadline");
+    if (code == SQLITE_CONSTRAINT_FOREIGNKEY)
+        return err_set(err, ST_INVALID, "it refers to a record that does not exist");
     return err_set(err, class_of(code), "sqlite: %s", sqlite3_errmsg(conn->db));
 }
 

@@ -58,6 +58,24 @@ static void describe(const struct audit_change *change, struct buf *out)
         buf_printf(out, "%s%s", out->len > 0 ? "; " : "", change->note);
 }
 
+/* What another program wrote into the store may hold what we would refuse; the event of its
+ * removal must not be refused for it. */
+static void make_plain(struct buf *text)
+{
+    struct buf plain = {0};
+    for (struct span rest = buf_span(text); rest.len > 0;) {
+        size_t len = span_utf8(rest);
+        unsigned char c = (unsigned char)rest.data[0];
+        if (len == 0 || c < 0x20 || c == 0x7f)
+            buf_printf(&plain, "\\x%02x", c);
+        else
+            buf_append_span(&plain, span_head(rest, len));
+        rest = span_from(rest, len == 0 ? 1 : len);
+    }
+    buf_clear(text);
+    *text = plain;
+}
+
 /* -- whose it is -------------------------------------------------------------------------- */
 
 static enum status tenant_of(struct driver_conn *conn, const struct audit_change *change,
@@ -87,6 +105,7 @@ static enum status fill_event(const struct audit_change *change, struct event *e
     struct buf label = {0}, detail = BUF_INIT(0);
     kind_label(change->kind, present(change), &label);
     describe(change, &detail);
+    make_plain(&detail);
     enum status st = buf_check(&detail, "audit detail", err);
     if (st == ST_OK)
         st = set(&kind_event, "actor", event, span_str(change->actor), err);
