@@ -139,10 +139,10 @@ const struct settings_entry settings_table[] = {
     {"verify", "timeout", TYPE_MILLISECONDS, AT(verify.timeout_ms), .fallback = "5s",
      RANGE("10ms", "10m"), .dormant = true, .help = "Deadline of one DNS question."},
     {"verify", "max_signatures", TYPE_NUMBER, AT(verify.max_signatures), .fallback = "10",
-     RANGE("1", "100"), .dormant = true, .help = "Signatures of one message that are looked at."},
+     RANGE("1", "100"), .help = "Signatures of one message that are looked at (inkan verify)."},
     {"verify", "minimum_bits", TYPE_NUMBER, AT(verify.minimum_bits), .fallback = "1024",
-     RANGE("1024", "4096"), .dormant = true,
-     .help = "RSA keys with fewer bits verify nothing (RFC 8301)."},
+     RANGE("1024", "4096"),
+     .help = "RSA keys with fewer bits verify nothing (RFC 8301; inkan verify)."},
 
     {"lifecycle", "algorithms", TYPE_TEXT, AT(lifecycle.algorithms), .fallback = "rsa-sha256:2048",
      .check = settings_check_algorithms,
