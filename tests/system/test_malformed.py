@@ -18,7 +18,7 @@ import peers
 from inkan import PATIENCE, Inkan
 from milter import (ACCEPT, ALL_ACTIONS, ALL_STEPS, ADD_HEADERS, CONTINUE, REPLY_CODE, TEMPFAIL,
                     Closed, Milter, with_fields)
-from process import connect
+from process import connect, wait_for
 
 GOOD = messages.compose(b"a@example.com")
 MEGABYTE = 1 << 20
@@ -39,7 +39,7 @@ def service(module_folder):
 @pytest.fixture(autouse=True)
 def worker_survives(service):
     """After every test the same worker signs a good message."""
-    before = service.daemon.children()
+    before = wait_for("the worker", service.daemon.children)
     assert len(before) == 1
     yield
     with Milter(service.address) as milter:
