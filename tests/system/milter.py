@@ -30,6 +30,7 @@ class Milter:
     def __init__(self, address, actions=ALL_ACTIONS, steps=ALL_STEPS, seconds=30):
         self.socket = connect(address, seconds)
         self._unsent = b""
+        self.reply = None  # of the last verdict REPLY_CODE: b"451 4.7.1 Text"
         self.send(b"O", struct.pack("!III", 6, actions, steps))
         command, data = self.receive()
         assert command == b"O", (command, data)
@@ -84,9 +85,13 @@ class Milter:
         if self.steps & NO_REPLY.get(command, 0):
             return CONTINUE
         while True:
-            answer, _ = self.receive()
+            answer, data = self.receive()
             if answer in VERDICTS:
-                return answer
+                return self._verdict(answer, data)
+
+    def _verdict(self, answer, data):
+        self.reply = data.rstrip(b"\0") if answer == REPLY_CODE else None
+        return answer
 
     def macros(self, command, values):
         text = "".join(f"{name}\0{value}\0" for name, value in values.items())
@@ -142,7 +147,7 @@ class Milter:
                 name, value = data.split(b"\0")[:2]
                 inserted.append((None, name, value))
             elif command in VERDICTS:
-                return command, inserted
+                return self._verdict(command, data), inserted
 
     def message(self, message, queue_id="TEST0001", login=None):
         """One whole message: (verdict, the message as the MTA would pass it on)."""
