@@ -2,6 +2,7 @@
 #include "admin/import_row.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/nearest.h"
 
@@ -170,8 +171,10 @@ static enum status read_plan(const struct settings *settings, const struct impor
     int64_t bits;
     struct span text = given(values, OWN_ALGORITHM);
     enum status status = read_bits(values, &bits, err);
-    if (status != ST_OK || span_equal(text, SPAN_LIT("none")))
+    if (status != ST_OK)
         return status;
+    if (span_equal(text, SPAN_LIT("none")))
+        return bits == 0 ? ST_OK : err_set(err, ST_INVALID, "bits: the row has no key");
     char *copy = span_dup(text.len > 0 ? text : span_str(settings->lifecycle.algorithms));
     if (copy == NULL)
         return err_set(err, ST_TEMP, "no memory");
@@ -198,11 +201,27 @@ static enum status read_keys(const struct settings *settings, const struct impor
     return ST_OK;
 }
 
+/* A private key in a wrong column would end in an error text, or in a note that all may read. */
+static enum status check_misplaced(const struct import_values *values, struct err *err)
+{
+    static const char mark[] = "-----BEGIN";
+    for (size_t i = 0; i < IMPORT_FIELDS_MAX; i++) {
+        struct span text = values->texts[i];
+        if (i != OWN_PRIVATE_KEY && text.len > 0 &&
+            memmem(text.data, text.len, mark, sizeof mark - 1) != NULL)
+            return err_set(err, ST_INVALID, "%s: holds PEM, which belongs into private_key",
+                           name_at(i));
+    }
+    return ST_OK;
+}
+
 enum status import_row_read(const struct settings *settings, const struct import_values *values,
                             struct import_row *out, struct err *err)
 {
     bool delegate = false;
-    enum status status = read_names(values, &out->domain, err);
+    enum status status = check_misplaced(values, err);
+    if (status == ST_OK)
+        status = read_names(values, &out->domain, err);
     if (status == ST_OK)
         status = read_settings(values, &out->domain, err);
     if (status == ST_OK)

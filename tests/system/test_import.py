@@ -151,6 +151,7 @@ BAD_ROWS = {
     "algorithm twice": ({"algorithm": f"{ED25519},{ED25519}"}, "given twice"),
     "bits too small": ({"algorithm": "rsa-sha256", "bits": 512}, "from 1024 to 4096"),
     "bits of Ed25519": ({"bits": 2048}, "bits: only keys of rsa-sha256"),
+    "bits of no key": ({"algorithm": "none", "bits": 2048}, "bits: the row has no key"),
     "bits of a private key": ({"private_key": "x", "bits": 2048}, "bits: the private key has"),
     "bad selector": ({"selector": "-x"}, "selector -x"),
     "one selector for two keys": ({"algorithm": f"rsa-sha256,{ED25519}", "selector": "s"},
@@ -227,6 +228,11 @@ def test_no_error_shows_a_private_key(inkan, pem):
          json.dumps({**row, "algorithm": "rsa-sha256"})]).encode())
     assert answer.returncode == NO
     assert "5 of 5 rows failed" in answer.stderr
+    for field in ("domain", "tenant", "algorithm", "selector", "activate", "note", "status"):
+        moved = {**row, "private_key": None, field: pem["ed25519"]}
+        code, report, stderr = import_rows(inkan, "-", stdin=json_lines([moved]).encode())
+        assert code == NO and secret[8:40] not in stderr
+        assert report["errors"][0]["text"].startswith(f"{field}: holds PEM")
     assert secret[8:40] not in answer.stderr + answer.stdout
 
 
