@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+from urllib.parse import unquote_to_bytes
 
 from process import Process, answers, connect, free_port, wait_for
 
@@ -56,10 +57,10 @@ class Memcached:
     def names(self):
         """The names of all entries."""
         listing = self._ask(b"lru_crawler metadump all\r\n", b"END\r\n")
-        return [name.encode() for name in re.findall(r"^key=(\S+)", listing.decode(), re.M)]
+        return [unquote_to_bytes(name) for name in re.findall(rb"^key=(\S+)", listing, re.M)]
 
     def entries(self):
-        """{name: octets} of all entries; names as memcached writes them, %-encoded."""
+        """{name: octets} of all entries."""
         found = {}
         for name in self.names():
             answer = self._ask(b"get " + name + b"\r\n", b"END\r\n")
