@@ -9,9 +9,10 @@ import subprocess
 import pytest
 
 from inkan import BUILD
+from postgres import Postgres
 from process import wait_for
 
-DONE, INVALID, REFUSED, BROKEN = 0, 2, 3, 70
+DONE, INVALID, REFUSED, BROKEN, TEMPORARY = 0, 2, 3, 70, 75
 KINDS = ("tenant", "domain", "key", "rule", "grant", "event")
 
 
@@ -198,3 +199,65 @@ def test_a_target_of_a_newer_program_is_left_alone(source, target):
     answer = copy(source, target)
     assert answer.returncode == BROKEN
     assert "99" in answer.stderr
+
+
+# -- to PostgreSQL and back --------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def postgres(module_folder):
+    server = Postgres.primary(module_folder)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def on_postgres(new_inkan, source, postgres):
+    """A new data base of the server, as a store under the keyring of the source."""
+    postgres.sql("DROP DATABASE IF EXISTS copied", database="postgres")
+    postgres.sql("CREATE DATABASE copied", database="postgres")
+    inkan = new_inkan("postgres", vault__keyring=source.keyring,
+                      store__url=postgres.url(database="copied"))
+    inkan.ok("store", "init")
+    yield inkan
+
+
+def test_to_postgresql_and_back(source, target, on_postgres):
+    add_domains(source, 700)
+    assert counts(copy(source, on_postgres))["domain"] == (701, 0)
+    assert on_postgres.run("store", "check").returncode == DONE
+    assert counts(copy(source, on_postgres))["event"][0] == 0
+    assert counts(copy(on_postgres, target))["key"] == (702, 0)
+    assert content(target) == content(source)
+
+
+def test_killed_on_the_way_to_postgresql_it_goes_on(source, target, on_postgres):
+    add_domains(source, 3000)
+    process = subprocess.Popen([f"{BUILD}/inkan", "-c", source.conf, "store", "copy", "--to",
+                                url(on_postgres)], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    wait_for("the first domains", lambda: on_postgres.json("store", "status")["domains"] > 0, 20)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert counts(copy(source, on_postgres))["domain"][1] > 0
+    counts(copy(on_postgres, target))
+    assert content(target) == content(source)
+
+
+def test_an_import_into_postgresql_goes_on_after_an_outage(on_postgres, postgres):
+    """The server is shot in the middle: exit 75, and the same command again brings the rest."""
+    on_postgres.ok("tenant", "add", "acme")
+    rows = "".join(json.dumps({"domain": f"p{i}.example", "tenant": "acme",
+                               "algorithm": "ed25519-sha256"}) + "\n" for i in range(3000))
+    path = f"{on_postgres.folder}/rows.jsonl"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(rows)
+    process = subprocess.Popen([f"{BUILD}/inkan", "-c", on_postgres.conf, "import", "domains",
+                                path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for("the first rows", lambda: on_postgres.json("store", "status")["domains"] > 0, 20)
+    postgres.stop(signal.SIGQUIT)
+    assert process.wait(60) == TEMPORARY
+    postgres.start()
+    report = json.loads(on_postgres.ok("--json", "import", "domains", path))
+    assert (report["rows"], report["failed"]) == (3000, 0) and report["existed"] > 0
+    status = on_postgres.json("store", "status")
+    assert (status["domains"], status["keys"]) == (3000, 3000)
