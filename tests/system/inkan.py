@@ -128,8 +128,10 @@ class Inkan:
         return self
 
     def _is_up(self):
-        assert self.daemon.is_alive(), f"inkand ended at its start:\n{self.daemon.log_text()}"
-        return answers(self.address)
+        """Its workers serve; a crash before that would be a start that failed."""
+        log = self.daemon.log_text()
+        assert self.daemon.is_alive(), f"inkand ended at its start:\n{log}"
+        return "ready: listening" in log and answers(self.address)
 
     def stop(self):
         """Stops inkand; it must leave with 0 and without a report of a sanitizer."""
