@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roles and constraints of migrations/postgres, by trying what must be refused, and what the
+hot path costs the data base."""
+
+import signal
+import subprocess
+
+import pytest
+
+import messages
+from inkan import BUILD, SANITIZER_ENV, Inkan
+from milter import CONTINUE, Milter
+from peers import python_dkim, signatures_of
+from postgres import Postgres
+from process import wait_for
+
+TABLES = ("tenant", "domain", "key", "rule", "grant", "event")
+DENIED = "42501"  # insufficient_privilege
+EXIT_REFUSED = 3
+
+
+@pytest.fixture(scope="module")
+def primary(module_folder):
+    """A data base with two tenants and logins that have one role each."""
+    server = Postgres.primary(module_folder)
+    server.owner = Inkan(f"{module_folder}/owner", store__url=server.url()).set_up("acme", "globex")
+    for login in ("signer", "admin", "panel"):
+        server.sql(f"CREATE ROLE {login} LOGIN IN ROLE inkan_{login}")
+    for tenant, domain in (("acme", "acme.example"), ("globex", "globex.example")):
+        server.owner.add_domain(domain, tenant, algorithms=("ed25519-sha256",))
+        server.sql("INSERT INTO rule (pattern, domain, created, updated, version)"
+                   f" VALUES ('*@news.{domain}', '{domain}', 0, 0, 1)")
+        server.sql("INSERT INTO \"grant\" (type, subject, tenant, created, updated, version)"
+                   f" VALUES ('login', 'bob@{tenant}', '{tenant}', 0, 0, 1)")
+    yield server
+    server.stop(signal.SIGQUIT)
+
+
+def as_user(primary, folder, user, **settings):
+    return Inkan(f"{folder}/{user}", store__url=primary.url(user),
+                 vault__keyring=primary.owner.keyring, **settings)
+
+
+# -- inkan_signer ----------------------------------------------------------------------------
+
+
+def test_signer_reads_the_view_the_feed_and_the_version(primary):
+    assert primary.sql("SELECT count(*) FROM signing", "signer") == "2"
+    assert int(primary.sql("SELECT max(position) FROM change", "signer")) > 0
+    assert primary.sql("SELECT max(version) FROM migration", "signer") != ""
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_signer_touches_no_table(primary, table):
+    for text in (f'SELECT 1 FROM "{table}"', f'DELETE FROM "{table}"', f'TRUNCATE "{table}"',
+                 f'INSERT INTO "{table}" DEFAULT VALUES', f'UPDATE "{table}" SET version = 1'):
+        assert primary.error(text, "signer") == DENIED, text
+
+
+@pytest.mark.parametrize("text", [
+    "INSERT INTO change (kind, name, time, version) VALUES ('domain', 'x', 0, 1)",
+    "UPDATE change SET name = 'x'",
+    "DELETE FROM change",
+    "TRUNCATE change",
+    "SELECT nextval('change_position_seq')",
+    "UPDATE migration SET version = 99",
+    "DROP VIEW signing",
+    "CREATE OR REPLACE FUNCTION change_tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+    "CREATE TABLE mine (a int)",
+    "SET ROLE inkan_admin",
+    "SET ROLE postgres",
+])
+def test_signer_changes_nothing(primary, text):
+    assert primary.error(text, "signer") == DENIED
+
+
+def test_signer_cannot_write_through_the_view(primary):
+    for text in ("UPDATE signing SET domain_note = 'x'", "DELETE FROM signing"):
+        assert primary.error(text, "signer") in (DENIED, "55000"), text
+
+
+def test_daemon_signs_as_a_login_that_has_only_the_signer_role(primary, folder):
+    inkan = as_user(primary, folder, "signer").start()
+    try:
+        with Milter(inkan.address) as milter:
+            milter.greet()
+            verdict, message = milter.message(messages.compose(b"a@acme.example"))
+            assert verdict == CONTINUE
+            assert python_dkim(message, primary.owner.records()) == [("ed25519", True)]
+            primary.owner.ok("domain", "suspend", "acme.example")
+            wait_for("the change is heard of", lambda: not signatures_of(
+                milter.message(messages.compose(b"a@acme.example"))[1]), 2)
+    finally:
+        inkan.stop()
+        primary.owner.ok("domain", "resume", "acme.example")
+    assert "permission denied" not in inkan.log()
+
+
+def test_command_as_signer_is_refused_and_says_so(primary, folder):
+    answer = as_user(primary, folder, "signer").run("tenant", "add", "initech")
+    assert answer.returncode == EXIT_REFUSED and "permission denied" in answer.stderr
+    assert primary.sql("SELECT count(*) FROM tenant") == "2"
+
+
+# -- inkan_admin -----------------------------------------------------------------------------
+
+
+def test_admin_does_a_domains_whole_life(primary, folder):
+    admin = as_user(primary, folder, "admin")
+    admin.ok("tenant", "add", "initech")
+    admin.add_domain("initech.example", "initech", algorithms=("ed25519-sha256",))
+    admin.ok("key", "new", "initech.example", "--algorithm", "ed25519-sha256", "--selector",
+             "next", "--activate")
+    admin.ok("domain", "suspend", "initech.example")
+    admin.ok("domain", "remove", "initech.example", "--yes")
+    admin.ok("tenant", "remove", "initech", "--yes")
+    assert "initech" in admin.ok("audit", "list", "--limit", "100000")
+
+
+@pytest.mark.parametrize("text", [
+    "UPDATE event SET action = 'x'",
+    "DELETE FROM event",
+    "TRUNCATE event",
+    "UPDATE change SET name = 'x'",
+    "DELETE FROM change",
+    "TRUNCATE tenant",
+    "INSERT INTO migration VALUES (99, 'x', 'x', 0)",
+    "ALTER TABLE event DISABLE TRIGGER event_keep",
+    "DROP INDEX key_active",
+    "CREATE TABLE mine (a int)",
+    "SET ROLE postgres",
+])
+def test_admin_changes_neither_history_nor_schema(primary, text):
+    assert primary.error(text, "admin") in (DENIED, "P0001")
+
+
+# -- inkan_panel -----------------------------------------------------------------------------
+
+COLUMN_OF_TENANT = {"tenant": "name", "domain": "tenant", "grant": "tenant", "event": "tenant"}
+
+
+def panel(primary, text, tenant="acme"):
+    return primary.sql(f"SET inkan.tenant = '{tenant}'; {text}", "panel")
+
+
+@pytest.mark.parametrize("table, column", COLUMN_OF_TENANT.items())
+def test_panel_sees_the_rows_of_one_tenant(primary, table, column):
+    for tenant in ("acme", "globex"):
+        assert panel(primary, f'SELECT DISTINCT {column} FROM "{table}"', tenant) == tenant
+
+
+@pytest.mark.parametrize("table", ["key", "rule"])
+def test_panel_sees_keys_and_rules_of_its_domains(primary, table):
+    for tenant in ("acme", "globex"):
+        assert panel(primary, f"SELECT DISTINCT domain FROM {table}", tenant) == f"{tenant}.example"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_panel_without_a_tenant_sees_nothing(primary, table):
+    assert primary.sql(f'SELECT count(created) FROM "{table}"' if table != "event"
+                       else "SELECT count(*) FROM event", "panel") == "0"
+    assert panel(primary, f'SELECT count(version) FROM "{table}"', "nobody") == "0"
+
+
+@pytest.mark.parametrize("text", [
+    "SELECT sealed FROM key",
+    "SELECT kek FROM key",
+    "SELECT * FROM key",
+    "SELECT key FROM key",
+    "SELECT 1 FROM signing",
+    "SELECT 1 FROM change",
+    "SELECT 1 FROM key ORDER BY sealed",
+    "SET ROLE inkan_admin",
+    "CREATE TABLE mine (a int)",
+    "CREATE FUNCTION my_tenant() RETURNS text LANGUAGE sql AS $$ SELECT 'globex' $$",
+])
+def test_panel_never_sees_a_sealed_key(primary, text):
+    assert primary.error(f"SET inkan.tenant = 'acme'; {text}", "panel") == DENIED
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_panel_writes_nothing(primary, table):
+    for text in (f'INSERT INTO "{table}" DEFAULT VALUES', f'DELETE FROM "{table}"',
+                 f'UPDATE "{table}" SET version = 1', f'TRUNCATE "{table}"'):
+        assert primary.error(f"SET inkan.tenant = 'acme'; {text}", "panel") == DENIED, text
+
+
+# -- constraints and migrations ----------------------------------------------------------------
+
+
+def test_two_active_keys_of_one_algorithm_are_impossible(primary):
+    columns = ("domain, algorithm, bits, public_key, kek, sealed, created, updated, version")
+    copy = ("INSERT INTO key (selector, state, {0}) SELECT '{1}', '{2}', {0} FROM key"
+            " WHERE domain = 'acme.example' AND selector = 'ed25519'")
+    for user in ("postgres", "admin"):
+        assert primary.error(copy.format(columns, "second", "active"), user) == "23505"
+    primary.sql(copy.format(columns, "second", "staged"))
+    for user in ("postgres", "admin"):
+        assert primary.error("UPDATE key SET state = 'active' WHERE selector = 'second'",
+                             user) == "23505"
+    primary.sql("DELETE FROM key WHERE selector = 'second'")
+
+
+@pytest.mark.parametrize("text", ["UPDATE event SET action = action", "DELETE FROM event",
+                                  "TRUNCATE event", "DELETE FROM event WHERE false"])
+def test_events_stay_even_for_the_owner(primary, text):
+    before = primary.sql("SELECT count(*), max(id) FROM event")
+    assert primary.error(text) == "P0001"
+    assert primary.sql("SELECT count(*), max(id) FROM event") == before
+
+
+def test_eight_hosts_that_start_together_migrate_once(primary, folder):
+    primary.sql("CREATE DATABASE fresh")
+    hosts = [Inkan(f"{folder}/host{number}", store__url=primary.url(database="fresh"))
+             for number in range(8)]
+    started = [subprocess.Popen([f"{BUILD}/inkan", "-c", host.conf, "store", "init"],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env=SANITIZER_ENV) for host in hosts]
+    printed = [process.communicate(timeout=60)[0] for process in started]
+    assert sorted(process.returncode for process in started) == [0] + 7 * [EXIT_REFUSED], printed
+    assert primary.sql("SELECT count(*) = max(version) FROM migration", database="fresh") == "t"
+    assert "schema" in hosts[0].ok("store", "status")
+
+
+# -- the hot path ------------------------------------------------------------------------------
+
+
+def test_one_statement_for_each_cold_domain_and_none_for_a_warm_one(primary, folder):
+    """pg_stat_statements is the witness; OpenDKIM asks three to sixteen times a message."""
+    primary.owner.ok("tenant", "add", "many")
+    for number in range(50):
+        primary.owner.ok("domain", "add", f"m{number}.example", "--tenant", "many", "--algorithm",
+                         "ed25519-sha256", "--activate")
+    primary.sql("SELECT pg_stat_statements_reset()")
+    inkan = as_user(primary, folder, "signer", server__workers="1").start()
+    try:
+        with Milter(inkan.address) as milter:
+            milter.greet()
+            for number in [*range(50), *range(50)]:
+                verdict, message = milter.message(
+                    messages.compose(b"a@m%d.example" % number))
+                assert verdict == CONTINUE and len(signatures_of(message)) == 1
+    finally:
+        inkan.stop()
+    statements = primary.sql(
+        "SELECT calls || ' ' || query FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid"
+        " WHERE r.rolname = 'signer'").splitlines()
+    print("\n".join(line[:200] for line in statements))
+    lookups = [line for line in statements if '"signing"' in line and '"domain_name" IN' in line]
+    # One by each message, and the feed's first question for its position.
+    assert [int(line.split()[0]) for line in lookups] in ([50], [51])
+    # Else the feed once a second, and what a connection asks when it is new.
+    others = ('FROM "change"', 'FROM "migration"', "to_regclass", "LISTEN")
+    for line in statements:
+        assert line in lookups or any(word in line for word in others), line
