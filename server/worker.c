@@ -16,11 +16,18 @@
 #include "server/session.h"
 #include "storage/keyring.h"
 
-enum { FEED_PERIOD_MS = 1000, FEED_LOG_PERIOD_MS = 60000, DESCRIPTORS_WANTED = 65536 };
+enum {
+    FEED_PERIOD_MS = 1000,
+    FEED_LOG_PERIOD_MS = 60000,
+    DESCRIPTORS_WANTED = 65536,
+    SHARED_CONNECTIONS = 8, /* of a worker, to each memcached */
+    SHARED_TIMEOUT_MS = 50,
+};
 
 struct worker {
     const struct worker_options *options;
     struct store *store;
+    struct shared *shared; /* NULL: no memcached */
     struct keyring *keyring;
     struct session_service service;
     struct drain drain;
@@ -52,6 +59,21 @@ static struct cache_options cache_options(const struct settings *settings)
     };
 }
 
+static enum status open_shared(struct worker *w, struct err *err)
+{
+    const struct settings *settings = w->options->settings;
+    const struct shared_options shared = {
+        .servers = settings->cache.memcached,
+        .vault = w->options->vault,
+        .connections = SHARED_CONNECTIONS,
+        .timeout_ms = SHARED_TIMEOUT_MS,
+        .ttl_ms = settings->cache.ttl_ms,
+        .negative_ttl_ms = settings->cache.negative_ttl_ms,
+        .stale_ttl_ms = settings->cache.stale_ttl_ms,
+    };
+    return settings->cache.memcached[0] != '\0' ? shared_open(&shared, &w->shared, err) : ST_OK;
+}
+
 static enum status open_storage(struct worker *w, struct err *err)
 {
     const struct settings *settings = w->options->settings;
@@ -61,10 +83,13 @@ static enum status open_storage(struct worker *w, struct err *err)
         .connections = (size_t)settings->store.connections,
     };
     enum status status = store_open(&store, &w->store, err);
+    if (status == ST_OK)
+        status = open_shared(w, err);
     if (status != ST_OK)
         return status;
     struct keyring_options keyring = {
         .store = w->store,
+        .shared = w->shared,
         .vault = w->options->vault,
         .cache = cache_options(settings),
         .timeout_ms = settings->store.timeout_ms,
@@ -94,7 +119,7 @@ static void *feed_thread(void *arg)
     struct worker *w = arg;
     _Atomic int64_t logged_ms = 0;
     bool away = false;
-    while (wait_for_change(w)) {
+    do {
         struct err err = {0};
         bool failed = keyring_poll(w->keyring, &err) != ST_OK;
         if (failed && log_once_in(&logged_ms, FEED_LOG_PERIOD_MS))
@@ -102,7 +127,7 @@ static void *feed_thread(void *arg)
         if (away && !failed)
             log_text(LOG_LEVEL_INFO, "store: answers again");
         away = failed;
-    }
+    } while (wait_for_change(w));
     return NULL;
 }
 
@@ -164,6 +189,7 @@ static void stop_all(struct worker *w)
         close(w->feed_end_fd);
     }
     keyring_close(w->keyring);
+    shared_close(w->shared);
     store_close(w->store);
 }
 
