@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/copy.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "admin/cursor.h"
@@ -209,8 +210,8 @@ enum status copy_record(struct copy *copy, struct err *err)
     for (size_t i = 0; i < copy->count; i++) {
         const struct copy_count *count = &copy->counts[i];
         copied += count->copied;
-        buf_printf(&detail, "%s%s=%lld", i > 0 ? "; " : "", count->kind->name,
-                   (long long)(count->copied + count->present));
+        buf_printf(&detail, "%s%s=%" PRId64, i > 0 ? "; " : "", count->kind->name,
+                   count->copied + count->present);
     }
     struct event event = {.time = clock_now_s(),
                           .actor = span_dup(span_str(copy->actor)),
