@@ -28,6 +28,7 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.load = load
         self.address = address
+        self.elsewhere = address  # where to go when nobody answers there
         self.domains = domains
         self.warm = warm
         self.period = period
@@ -56,7 +57,11 @@ class Sender(threading.Thread):
 
     def _send(self, domain):
         if self._milter is None:
-            self._milter = Milter(self.address)
+            try:
+                self._milter = Milter(self.address)
+            except ConnectionRefusedError:
+                self.address = self.elsewhere
+                self._milter = Milter(self.address)
             self._milter.greet()
         verdict, message = self._milter.message(
             messages.compose(b"sender@" + domain.encode()), queue_id=domain.split(".")[0].upper())
@@ -76,7 +81,7 @@ class Load:
     part of the warm domains signed before this returns; the load begins with start()."""
 
     def __init__(self, addresses, warm, cold, records, warm_rate=100, cold_rate=30, senders=4,
-                 patience=1):
+                 patience=1, elsewhere=None):
         self.records = records
         self.ended = threading.Event()
         self.patience = patience
@@ -92,6 +97,8 @@ class Load:
         for _, address in zip(range(2 * senders), itertools.cycle(addresses)):
             self._cold_senders.append(
                 Sender(self, address, self._next_cold(), False, 2 * senders / cold_rate))
+        for sender in self.senders:
+            sender.elsewhere = elsewhere or sender.address
         self._warm_up()
 
     @staticmethod

@@ -193,24 +193,33 @@ class Session:
 class PgBouncer:
     """PgBouncer in transaction mode: statements of one client may run in many sessions."""
 
-    def __init__(self, folder, servers, name="pgbouncer"):
-        """servers: {data base as clients call it: Postgres}."""
+    def __init__(self, folder, servers, name="pgbouncer", user="postgres"):
+        """servers: {data base as clients call it: Postgres}; user: who it is to the server."""
         self.port = free_port()
+        self.user = user
         self.log = os.path.join(folder, f"{name}.log")
         self.ini = os.path.join(folder, f"{name}.ini")
-        lines = [f"{alias} = host=127.0.0.1 port={server.port} dbname=inkan user=postgres\n"
+        self._write(servers)
+        self.process = Process(name, [*AS_POSTGRES, "/usr/sbin/pgbouncer", self.ini], self.log,
+                               cwd="/")
+        wait_for(f"{name} listens", lambda: answers(("127.0.0.1", self.port)))
+
+    def _write(self, servers):
+        lines = [f"{alias} = host=127.0.0.1 port={server.port} dbname=inkan user={self.user}\n"
                  for alias, server in servers.items()]
         with open(self.ini, "w", encoding="ascii") as file:
             file.write(f"[databases]\n{''.join(lines)}[pgbouncer]\nlisten_addr = 127.0.0.1\n"
                        f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
                        "pool_mode = transaction\ndefault_pool_size = 10\n"
                        "server_login_retry = 1\n")
-        self.process = Process(name, [*AS_POSTGRES, "/usr/sbin/pgbouncer", self.ini], self.log,
-                               cwd="/")
-        wait_for(f"{name} listens", lambda: answers(("127.0.0.1", self.port)))
+
+    def point_at(self, servers):
+        """Writes other servers into its settings and has it read them."""
+        self._write(servers)
+        self.process.signal(signal.SIGHUP)
 
     def url(self, database="inkan"):
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
 
     def stop(self):
         self.process.kill()
