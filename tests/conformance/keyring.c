@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The store under the caches: what a session gets, how soon changes are in force, and what
- * happens while the store cannot answer.
+ * happens while the store cannot answer. All of it once more with memcached between the two if
+ * the environment names a server (INKAN_MEMCACHED).
  */
 #include "tests/conformance/suite.h"
 
@@ -11,14 +12,18 @@
 struct world {
     struct store *admin, *store;
     struct vault *vault;
+    struct shared *shared;
     struct keyring *keyring;
 };
 
-static struct keyring *open_keyring(struct store *store, const struct vault *vault, int64_t ttl_ms)
+static const char *memcached; /* NULL: without */
+
+static struct keyring *open_keyring(const struct world *world, int64_t ttl_ms)
 {
     const struct keyring_options options = {
-        .store = store,
-        .vault = vault,
+        .store = world->store,
+        .shared = world->shared,
+        .vault = world->vault,
         .timeout_ms = 500,
         .cache = {.bytes = 1 << 20,
                   .negative_bytes = 1 << 16,
@@ -31,13 +36,29 @@ static struct keyring *open_keyring(struct store *store, const struct vault *vau
     return keyring;
 }
 
+static void open_shared(struct world *world)
+{
+    const struct shared_options options = {.servers = memcached,
+                                           .vault = world->vault,
+                                           .connections = 4,
+                                           .timeout_ms = 500,
+                                           .ttl_ms = 60000,
+                                           .negative_ttl_ms = 60000,
+                                           .stale_ttl_ms = 60000};
+    if (memcached != NULL)
+        EXPECT(ST_OK, shared_open(&options, &world->shared, &err));
+}
+
 static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
     world->admin = suite_open(2, SUITE_TIMEOUT_MS);
     world->store = suite_open(1, 500);
     world->vault = suite_vault();
-    world->keyring = open_keyring(world->store, world->vault, 60000);
+    open_shared(world);
+    world->keyring = open_keyring(world, 60000);
+    if (memcached != NULL)
+        EXPECT(ST_OK, keyring_poll(world->keyring, &err)); /* or it would not be used */
     *state = world;
     return 0;
 }
@@ -46,6 +67,7 @@ static int teardown(void **state)
 {
     struct world *world = *state;
     keyring_close(world->keyring);
+    shared_close(world->shared);
     vault_close(world->vault);
     store_close(world->store);
     store_close(world->admin);
@@ -211,7 +233,7 @@ static void stale_entries_are_served_while_the_store_cannot_answer(void **state)
     struct world *world = *state;
     struct suite_domain known = suite_add_domain(world->admin, world->vault, 1);
     struct suite_domain cold = suite_add_domain(world->admin, world->vault, 1);
-    struct keyring *keyring = open_keyring(world->store, world->vault, 0);
+    struct keyring *keyring = open_keyring(world, 0);
     struct store_tx *tx = NULL;
     struct signers *signers = NULL;
     expect_domain(keyring, known.domain, known.domain, 1);
@@ -282,5 +304,10 @@ int suite_keyring(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(threads_that_miss_one_name_ask_once, setup, teardown),
     };
-    return cmocka_run_group_tests(keyring, NULL, NULL);
+    memcached = NULL;
+    int failed = cmocka_run_group_tests(keyring, NULL, NULL);
+    memcached = getenv("INKAN_MEMCACHED");
+    if (memcached != NULL)
+        failed += cmocka_run_group_tests_name("keyring with memcached", keyring, NULL, NULL);
+    return failed;
 }

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # sqlite.sh INKAN CONFORMANCE: runs the suite on a fresh SQLite store, made by the command
-# that operators use.
+# that operators use, with a memcached beside it.
 set -eu
 inkan=$1
 conformance=$2
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+memcached=
+trap '[ -z "$memcached" ] || kill "$memcached"; rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
+. "$(dirname "$0")/memcached.sh"
 printf '[store]\nurl = sqlite:%s/inkan.db\n' "$folder" >"$folder/inkan.conf"
 "$inkan" -c "$folder/inkan.conf" store init
 "$conformance" "sqlite:$folder/inkan.db" --newer \

@@ -155,6 +155,6 @@ int main(int argc, char **argv)
     }
     suite_url = argv[1];
     int failed = suite_records() + suite_transactions() + suite_hot_path() + suite_keyring() +
-                 suite_outage() + suite_schema();
+                 suite_tiers() + suite_outage() + suite_schema();
     return failed == 0 ? 0 : 1;
 }

@@ -68,6 +68,7 @@ int suite_records(void);
 int suite_transactions(void);
 int suite_hot_path(void);
 int suite_keyring(void);
+int suite_tiers(void);
 int suite_outage(void);
 int suite_schema(void);
 
