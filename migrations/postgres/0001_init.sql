@@ -118,6 +118,27 @@ END $$;
 CREATE TRIGGER "change_turn" BEFORE INSERT ON "change"
 FOR EACH STATEMENT EXECUTE FUNCTION "change_take_turns"();
 
+-- A standby that is promoted may lack the last changes of the primary that was lost. Would it give
+-- their positions out again, workers that are past them would never read the new rows, and would
+-- take what they cached for newer than it is. So each timeline, which a promotion begins, numbers
+-- from a place of its own; and rows brought along from another server never come after.
+CREATE FUNCTION "change_number"() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    timeline bigint := 1;
+BEGIN
+    BEGIN
+        timeline := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;
+    EXCEPTION WHEN feature_not_supported OR undefined_function OR insufficient_privilege THEN
+        NULL; -- a service whose replicas share one storage and lose nothing
+    END;
+    NEW."position" := greatest(((timeline - 1) << 40) + NEW."position",
+                               (SELECT max("position") + 1 FROM "change"));
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER "change_numbered" BEFORE INSERT ON "change"
+FOR EACH ROW EXECUTE FUNCTION "change_number"();
+
 -- Wakes the workers that listen; those that cannot poll every second.
 CREATE FUNCTION "change_tell"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -24,8 +24,9 @@ class Memcached:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        self.process = Process(self.name, ["/usr/bin/memcached", "-u", "memcache", "-l", "127.0.0.1",
-                                           "-p", str(self.port), "-m", "64", "-U", "0"], self.log)
+        self.process = Process(self.name, [
+            "/usr/bin/memcached", "-u", "memcache", "-l", "127.0.0.1", "-p", str(self.port),
+            "-m", "64", "-U", "0"], self.log)
         wait_for(f"{self.name} listens", lambda: answers(("127.0.0.1", self.port)))
 
     def kill(self):

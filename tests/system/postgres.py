@@ -52,9 +52,9 @@ class Postgres:
         _owned_folder(self.data)
 
     @classmethod
-    def primary(cls, folder, settings=""):
+    def primary(cls, folder, settings="", name="primary"):
         """Made, started, and with an empty data base `inkan`."""
-        server = cls(folder)
+        server = cls(folder, name)
         _as_postgres(f"{BIN}/initdb", "-D", server.data, "-A", "trust", "-E", "UTF8",
                      "--locale", "C.UTF-8", "-N")
         with open(f"{server.data}/postgresql.conf", "a", encoding="ascii") as file:
@@ -120,8 +120,8 @@ class Postgres:
     def psql(self, text, user="postgres", database="inkan"):
         """The finished psql. With several statements in `text` each is a transaction."""
         return subprocess.run(
-            [f"{BIN}/psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose",
-             "-d", self.url(user, database)],
+            [f"{BIN}/psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-v",
+             "VERBOSITY=verbose", "-d", self.url(user, database)],
             input=text, capture_output=True, text=True, timeout=60, check=False)
 
     def sql(self, text, user="postgres", database="inkan"):

@@ -124,6 +124,38 @@ def test_without_turns_a_row_is_skipped(primary):
         primary.sql("ALTER TABLE change ENABLE TRIGGER change_turn")
 
 
+def test_promoted_standby_that_lacks_changes_gives_no_position_out_twice(module_folder, new_inkan):
+    """The workers are past the positions that were lost; what is changed on the new primary must
+    come after them."""
+    others = Postgres.primary(module_folder, name="doomed")
+    standby = others.standby(module_folder, "heir")
+    try:
+        command = Inkan(f"{module_folder}/others", store__url=others.url()).set_up("acme")
+        command.add_domain("a.example", algorithms=("ed25519-sha256",))
+        others.wait_streamed(1)
+        daemon = Daemon(new_inkan(
+            store__url=f"postgresql://postgres@127.0.0.1:{others.port},127.0.0.1:{standby.port}"
+                       "/inkan", vault__keyring=command.keyring).start())
+        daemon.becomes("a.example", ["ed25519"])
+        standby.stop()
+        command.ok("domain", "set", "a.example", "note=seen by the workers, lost with the primary")
+        for number in range(3):
+            command.add_domain(f"lost{number}.example", algorithms=("ed25519-sha256",))
+        daemon.becomes("lost2.example", ["ed25519"])
+        last = int(others.sql("SELECT max(position) FROM change"))
+        others.stop(signal.SIGQUIT)
+        standby.start().promote()
+        assert int(standby.sql("SELECT max(position) FROM change")) < last
+        command.configure(store__url=standby.url())
+        command.ok("domain", "suspend", "a.example")
+        daemon.becomes("a.example", [])
+        assert int(standby.sql("SELECT min(position) FROM change WHERE name = 'a.example'"
+                               f" AND position > {last}")) > last
+    finally:
+        for server in (others, standby):
+            server.stop(signal.SIGQUIT)
+
+
 def test_many_writers_at_once_and_no_row_is_skipped(primary):
     reader, writers, each = Reader(primary), [primary.session() for _ in range(4)], 100
 
