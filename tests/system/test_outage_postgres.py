@@ -76,6 +76,22 @@ def test_failover_to_the_standby(cluster, start, folder):
         standby.stop(signal.SIGQUIT)
 
 
+def test_frozen_primary_and_a_standby(cluster, start, folder):
+    """Half of the time-out goes to the host that does not answer, the rest is enough."""
+    standby = cluster.standby(folder)
+    try:
+        load = load_on(cluster, start(two_hosts(cluster, standby, "any")))
+        load.fault_begins()
+        cluster.pause()
+        fault_lasts(load, DOWN)
+        cluster.resume()
+        load.fault_ends()
+        cold = load.check(TIMEOUT)
+        assert sum(r.result == "signed" for r in cold) > len(cold) / 2
+    finally:
+        standby.stop(signal.SIGQUIT)
+
+
 def test_failover_to_the_standby_of_who_wants_the_primary(cluster, start, folder):
     """With target_session_attrs=read-write the standby is of use once it is promoted."""
     standby = cluster.standby(folder)

@@ -222,6 +222,14 @@ def test_eight_hosts_that_start_together_migrate_once(primary, folder):
     assert "schema" in hosts[0].ok("store", "status")
 
 
+def test_owner_who_is_no_superuser_makes_the_store(primary, folder):
+    primary.sql("CREATE ROLE keeper LOGIN CREATEROLE; CREATE DATABASE kept OWNER keeper")
+    owner = Inkan(f"{folder}/keeper", store__url=primary.url("keeper", "kept")).set_up("acme")
+    owner.add_domain("kept.example", algorithms=("ed25519-sha256",))
+    assert owner.run("store", "check").returncode == 0
+    assert primary.sql("SELECT count(*) FROM signing", "signer", "kept") == "1"
+
+
 # -- the hot path ------------------------------------------------------------------------------
 
 
