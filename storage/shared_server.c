@@ -8,9 +8,10 @@
  * tens of milliseconds it mostly does not wait at all. A semaphore in front of the pool waits
  * instead, and the pool is asked only when it has something to give.
  *
- * A reply that came too late would be read as the answer to the next question: after any fault
- * the connection is closed. The first use of an idle connection to a server that was restarted
- * fails as well; shared_server_renew is for trying once more.
+ * A reply that came too late must not be read as the answer to the next question. libmemcached
+ * closes a connection after most faults; here it is closed after all of them. The first use of
+ * an idle connection to a server that was restarted fails as well; shared_server_renew is for
+ * trying once more.
  */
 #include "storage/shared_server.h"
 
