@@ -217,6 +217,26 @@ enum status postgres_check(const char *url, struct err *err)
     return st;
 }
 
+/* prefer-standby is two rounds over the hosts, which libpq cannot make when it knows one. */
+static enum status connect_preferred(struct target *target, const struct lists *lists,
+                                     int64_t deadline_ms, PGconn **out, struct err *err)
+{
+    const char **wanted = NULL;
+    for (size_t i = 0; i < target->count; i++) {
+        if (strcmp(target->keywords[i], "target_session_attrs") == 0 &&
+            strcmp(target->values[i], "prefer-standby") == 0)
+            wanted = &target->values[i];
+    }
+    if (wanted != NULL) {
+        int64_t half_ms = clock_left_ms(deadline_ms) / 2;
+        *wanted = "standby";
+        if (connect_any(target, lists, clock_monotonic_ms() + half_ms, out, err) == ST_OK)
+            return ST_OK;
+        *wanted = "any";
+    }
+    return connect_any(target, lists, deadline_ms, out, err);
+}
+
 enum status postgres_connect(const char *url, int64_t deadline_ms, PGconn **out, struct err *err)
 {
     struct target target = {.count = 0};
@@ -226,7 +246,7 @@ enum status postgres_connect(const char *url, int64_t deadline_ms, PGconn **out,
     if (st == ST_OK)
         st = read_options(options, &target, &lists, err);
     if (st == ST_OK)
-        st = connect_any(&target, &lists, deadline_ms, out, err);
+        st = connect_preferred(&target, &lists, deadline_ms, out, err);
     for (size_t i = 0; i < 3; i++)
         free(lists.texts[i]);
     PQconninfoFree(options);

@@ -28,13 +28,18 @@ def primary(module_folder):
 
 
 @pytest.fixture(scope="module")
-def urls(primary, module_folder):
+def standby(primary, module_folder):
+    server = primary.standby(module_folder)
+    yield server
+    server.stop(signal.SIGQUIT)
+
+
+@pytest.fixture(scope="module")
+def urls(primary, standby, module_folder):
     """{way: URL} to the same data."""
-    standby = primary.standby(module_folder)
     bouncer = PgBouncer(module_folder, {"inkan": primary})
     yield {"direct": primary.url(), "pgbouncer": bouncer.url(), "standby": standby.url()}
     bouncer.stop()
-    standby.stop(signal.SIGQUIT)
 
 
 # -- rows are never skipped --------------------------------------------------------------------
@@ -276,3 +281,28 @@ def test_direct_connection_hears_at_once(primary, urls, new_inkan):
         assert daemon.becomes("awake.example", []) < 0.6
         command.ok("domain", "resume", "awake.example")
         assert daemon.becomes("awake.example", ["ed25519"]) < 0.6
+
+
+@pytest.mark.parametrize("wanted, chosen", [
+    ("any", "first"), ("primary", "primary"), ("read-write", "primary"), ("standby", "standby"),
+    ("read-only", "standby"), ("prefer-standby", "standby")])
+@pytest.mark.parametrize("first", ["primary", "standby"])
+def test_url_says_which_host_is_asked(primary, standby, new_inkan, wanted, chosen, first):
+    """target_session_attrs means to inkan what it means to libpq, whatever the order of hosts."""
+    servers = {"primary": primary, "standby": standby}
+    order = sorted(servers, key=lambda name: name != first)
+    hosts = ",".join(f"127.0.0.1:{servers[name].port}" for name in order)
+    inkan = new_inkan(store__url=f"postgresql://postgres@{hosts}/inkan?application_name=chooser"
+                                 f"&target_session_attrs={wanted}",
+                      vault__keyring=primary.command.keyring, server__workers="1").start()
+
+    def clients():
+        return {name: server.sql("SELECT count(*) FROM pg_stat_activity"
+                                 " WHERE application_name = 'chooser'") != "0"
+                for name, server in servers.items()}
+
+    expected = first if chosen == "first" else chosen
+    wait_for(f"connections to the {expected} alone",
+             lambda: clients() == {name: name == expected for name in servers})
+    inkan.stop()
+    wait_for("all have left", lambda: not any(clients().values()))
