@@ -62,14 +62,15 @@ static inline void memcached_await(const struct memcached *server)
 static inline void memcached_start(struct memcached *server)
 {
     char port[8];
-    const char *const tcp[] = {"memcached", "-u", "nobody", "-l", "127.0.0.1", "-p",
-                               port,        "-U", "0",      "-m", "64",        NULL};
+    const char *const tcp[] = {"memcached", "-u", "root", "-l", "127.0.0.1", "-p",
+                               port,        "-U", "0",    "-m", "64",        NULL};
     const char *const local[] = {"memcached",          "-u", "nobody", "-s",
                                  server->address.path, "-a", "0777",   NULL};
     snprintf(port, sizeof port, "%u", (unsigned)server->address.port);
     server->pid = fork();
     if (server->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that crashes leaves nothing behind */
+        /* A test that fails leaves no server behind. A change of user would undo this. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         execv("/usr/bin/memcached",
               (char *const *)(uintptr_t)(server->address.family == SOCKNAME_UNIX ? local : tcp));
         _exit(127);
