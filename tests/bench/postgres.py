@@ -206,7 +206,7 @@ def arguments():
     parser.add_argument("--domains", type=int, default=100000)
     parser.add_argument("--messages", type=int, default=20000, help="of one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warm-up", type=int, default=3, help="rounds before the measured ones")
+    parser.add_argument("--warm-up", type=int, default=5, help="rounds before the measured ones")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--body", type=int, default=4096, help="octets")
