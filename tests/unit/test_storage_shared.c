@@ -570,8 +570,12 @@ static void one_of_three_servers_takes_its_third_along(void **state)
     memcached_start(&servers[1]);
     usleep((SHARED_REST_MS + 50) * 1000);
     assert_int_equal(hits_of(shared), left); /* it came back empty */
-    put_all(shared);
-    assert_int_equal(hits_of(shared), NAMES);
+    /* A server that failed last of all is left alone a little longer. */
+    int found = 0;
+    for (int64_t end_ms = clock_monotonic_ms() + 10000;
+         found < NAMES && clock_monotonic_ms() < end_ms; found = hits_of(shared))
+        put_all(shared);
+    assert_int_equal(found, NAMES);
     shared_close(shared);
     for (int i = 0; i < SERVERS; i++)
         memcached_kill(&servers[i]);
@@ -689,7 +693,7 @@ static void threads_share_servers_that_come_and_go(void **state)
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(loads[i].wrong, 0);
-        assert_in_range(loads[i].slowest_ms, 0, 4 * TIMEOUT_MS + 300);
+        assert_in_range(loads[i].slowest_ms, 0, 4 * TIMEOUT_MS + 1000);
     }
     await_hit(shared, "d1.example");
     assert_true(stats_of(shared).hits > 1000);
