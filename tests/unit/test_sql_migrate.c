@@ -7,66 +7,17 @@
 #include <cmocka.h>
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "sql/migrate.h"
-#include "sql/sqlite.h"
 #include "storage/store.h"
-
-static char folder[64], path[96], url[112];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/inkan-migrate-XXXXXX");
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/inkan.db", folder);
-    snprintf(url, sizeof url, "sqlite:%s", path);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    char name[128];
-    (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        unlink(name);
-    }
-    return rmdir(folder);
-}
-
-static enum status run(bool create, struct migrate_report *report, struct err *err)
-{
-    const struct migrate_options options = {.url = url, .timeout_ms = 5000, .create = create};
-    *report = (struct migrate_report){0};
-    return migrate_run(&options, report, err);
-}
+#include "tests/unit/test_store_support.h"
 
 static void expect(enum status want, bool create, const char *part)
 {
     struct migrate_report report;
     struct err err = {0};
-    enum status st = run(create, &report, &err);
+    enum status st = migrate(create, &report, &err);
     if (st != want || strstr(err.text, part) == NULL)
         fail_msg("%s (%s) instead of %s (%s)", status_name(st), err.text, status_name(want), part);
-}
-
-static void execute(const char *sql)
-{
-    const struct driver_options options = {.url = url};
-    struct driver_conn *conn = NULL;
-    struct err err = {0};
-    assert_int_equal(sqlite_driver.open(&options, clock_monotonic_ms() + 5000, &conn, &err), ST_OK);
-    if (sqlite_execute(conn, sql, &err) != ST_OK)
-        fail_msg("%s", err.text);
-    sqlite_driver.close(conn);
 }
 
 static void a_new_store_gets_the_newest_schema(void **state)
@@ -74,11 +25,11 @@ static void a_new_store_gets_the_newest_schema(void **state)
     struct migrate_report report;
     struct err err = {0};
     (void)state;
-    assert_int_equal(run(true, &report, &err), ST_OK);
+    assert_int_equal(migrate(true, &report, &err), ST_OK);
     assert_int_equal(report.before, 0);
     assert_int_equal(report.after, STORE_SCHEMA_VERSION);
     expect(ST_CONFLICT, true, "exists already");
-    assert_int_equal(run(false, &report, &err), ST_OK);
+    assert_int_equal(migrate(false, &report, &err), ST_OK);
     assert_int_equal(report.before, STORE_SCHEMA_VERSION);
 }
 
@@ -118,7 +69,7 @@ static void *migrate_thread(void *arg)
 {
     struct migrate_report report;
     struct err err = {0};
-    enum status st = run(true, &report, &err);
+    enum status st = migrate(true, &report, &err);
     *(enum status *)arg = st;
     return NULL;
 }
