@@ -46,13 +46,16 @@ void dkim_base64_encode(struct span in, struct buf *out);
 enum status dkim_base64_decode(struct span in, struct buf *out, struct err *err) MUST_CHECK;
 
 /* -- private keys ------------------------------------------------------------------------- */
-struct dkim_key; /* a parsed private key */
+struct dkim_key; /* a parsed private key: constant, so any threads may sign with it at once */
 
 /* Parses the sealed-able form. ST_INVALID when it is none, is over or under the sizes allowed,
  * or (RSA) not consistent in itself is only found by dkim_key_check. */
 enum status dkim_key_parse(enum dkim_algorithm algorithm, struct span private_octets,
                            struct dkim_key **out, struct err *err) MUST_CHECK;
-void dkim_key_free(struct dkim_key *key); /* wipes */
+/* One more reference, which is the answer as well. Parsing gives the first. */
+struct dkim_key *dkim_key_ref(struct dkim_key *key);
+/* Drops a reference; the last one wipes and frees. NULL is fine. */
+void dkim_key_free(struct dkim_key *key);
 /* The full test of a key from outside: primes, exponents, a signature made and verified. */
 enum status dkim_key_check(const struct dkim_key *key, struct err *err) MUST_CHECK;
 /* Makes a new key; its sealed-able form goes into the secret buffer. bits is for RSA only. */

@@ -7,11 +7,13 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { ED25519_BITS = 256, ED25519_SEED_SIZE = 32 };
 
 struct dkim_key {
+    atomic_uint refs;
     enum dkim_algorithm algorithm;
     int bits;
     EVP_PKEY *pkey;
@@ -170,6 +172,7 @@ enum status dkim_key_parse(enum dkim_algorithm algorithm, struct span private_oc
     struct dkim_key *key = calloc(1, sizeof *key);
     if (!key)
         return err_set(err, ST_TEMP, "no memory for a key");
+    atomic_init(&key->refs, 1);
     key->algorithm = algorithm;
     enum status status = algorithm == DKIM_RSA_SHA256 ? parse_rsa(key, private_octets, err)
                                                       : parse_ed25519(key, private_octets, err);
@@ -180,10 +183,16 @@ enum status dkim_key_parse(enum dkim_algorithm algorithm, struct span private_oc
     return status;
 }
 
+struct dkim_key *dkim_key_ref(struct dkim_key *key)
+{
+    atomic_fetch_add_explicit(&key->refs, 1, memory_order_relaxed);
+    return key;
+}
+
 /* The last to free an EVP_PKEY wipes its private parts. */
 void dkim_key_free(struct dkim_key *key)
 {
-    if (!key)
+    if (!key || atomic_fetch_sub_explicit(&key->refs, 1, memory_order_acq_rel) != 1)
         return;
     EVP_PKEY_CTX_free(key->ready);
     EVP_PKEY_free(key->pkey);

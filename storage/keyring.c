@@ -16,7 +16,8 @@
  *     read too: one that was read before a change this worker knows of is no entry. If what is
  *     left and fresh decides the question, it is taken, into the cache as well.
  *  3. Else the store is asked for all candidates, one round trip. All names of its answer, found
- *     or not, go into the cache and into memcached.
+ *     or not, go into the cache and into memcached. What the cache has of a name, fresh or not,
+ *     lends its parsed keys to the new entry as far as their envelopes are the very same.
  *  4. If the store cannot answer, walk the cache again and count entries past their time; then
  *     once more with those that memcached had. Keys live for months and an outage lasts for
  *     minutes: stale beats nothing.
@@ -48,7 +49,8 @@ struct keyring {
     int64_t timeout_ms;
     int64_t cursor; /* of the change feed; only the polling thread, as the next */
     bool begun;
-    atomic_bool current; /* the feed was read to its end at least once */
+    atomic_bool current;               /* the feed was read to its end at least once */
+    atomic_llong lent[CACHE_MISS + 1]; /* gets that nobody's message asked for, by their answers */
 };
 
 /* The candidate names of one question. */
@@ -88,6 +90,12 @@ void keyring_close(struct keyring *keyring)
 void keyring_stats(struct keyring *keyring, struct cache_stats *out)
 {
     cache_stats(keyring->cache, out);
+    int64_t hits = atomic_load(&keyring->lent[CACHE_HIT]);
+    int64_t negative_hits = atomic_load(&keyring->lent[CACHE_NEGATIVE]);
+    out->hits -= hits;
+    out->negative_hits -= negative_hits;
+    out->stale_hits -= hits + negative_hits;
+    out->misses -= atomic_load(&keyring->lent[CACHE_MISS]);
 }
 
 /* -- step 1 and 4: the cache -------------------------------------------------------------- */
@@ -133,13 +141,27 @@ struct finding {
     int64_t read_ms;
 };
 
+/* What the cache has of a name, fresh or not: only its parsed keys are of use. */
+static struct signers *last_known(struct keyring *keyring, const char *name)
+{
+    struct cache_value *value = NULL;
+    enum cache_answer answer = cache_get_stale(keyring->cache, name, clock_monotonic_ms(), &value);
+    atomic_fetch_add_explicit(&keyring->lent[answer], 1, memory_order_relaxed);
+    return (struct signers *)value;
+}
+
 /* Makes signers of a finding (NULL when there is no such domain) and caches it. */
 static enum status keep(struct keyring *keyring, const char *name, struct finding finding,
                         struct signers **out, struct err *err)
 {
     *out = NULL;
-    if (finding.profile->found && signers_new(finding.profile, keyring->vault, out, err) != ST_OK)
-        return ST_TEMP;
+    if (finding.profile->found) {
+        struct signers *before = last_known(keyring, name);
+        enum status st = signers_new(finding.profile, keyring->vault, before, out, err);
+        signers_unref(before);
+        if (st != ST_OK)
+            return ST_TEMP;
+    }
     cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, finding.profile->position,
               finding.read_ms);
     return ST_OK;

@@ -23,18 +23,46 @@ void signers_unref(struct signers *signers)
 
 /* -- building ----------------------------------------------------------------------------- */
 
-static enum status load_key(const struct vault *vault, const char *tenant, const struct key *key,
-                            struct signer *out, struct err *err)
+/* Where keys come from. */
+struct source {
+    const struct vault *vault;
+    const struct signers *before; /* NULL: nothing */
+    const char *tenant;
+};
+
+/* A reference to the parsed key of the very same envelope, or NULL. */
+static struct dkim_key *known_key(const struct signers *before, const struct signer *wanted)
+{
+    for (size_t i = 0; before != NULL && i < before->count; i++) {
+        const struct signer *each = &before->list[i];
+        if (each->algorithm == wanted->algorithm &&
+            memcmp(each->fingerprint, wanted->fingerprint, sizeof each->fingerprint) == 0)
+            return dkim_key_ref(each->key);
+    }
+    return NULL;
+}
+
+static enum status open_key(const struct source *source, const struct key *key, struct signer *out,
+                            struct err *err)
 {
     struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    enum status st = vault_unseal_key(source->vault, source->tenant, key, &secret, err);
+    if (st == ST_OK)
+        st = dkim_key_parse(out->algorithm, buf_span(&secret), &out->key, err);
+    buf_clear(&secret);
+    return st;
+}
+
+static enum status load_key(const struct source *source, const struct key *key, struct signer *out,
+                            struct err *err)
+{
     out->algorithm = (enum dkim_algorithm)key->algorithm;
     out->selector = span_dup(span_str(key->selector));
     enum status st = out->selector != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
     if (st == ST_OK)
-        st = vault_unseal_key(vault, tenant, key, &secret, err);
-    if (st == ST_OK)
-        st = dkim_key_parse(out->algorithm, buf_span(&secret), &out->key, err);
-    buf_clear(&secret);
+        st = vault_fingerprint(source->tenant, key, out->fingerprint, err);
+    if (st == ST_OK && (out->key = known_key(source->before, out)) == NULL)
+        st = open_key(source, key, out, err);
     if (st != ST_OK) {
         free(out->selector);
         *out = (struct signer){0};
@@ -53,7 +81,7 @@ static bool has_algorithm(const struct signers *signers, enum dkim_algorithm alg
 }
 
 static void load_keys(struct signers *signers, const struct profile *profile,
-                      const struct vault *vault)
+                      const struct source *source)
 {
     for (int algorithm = 0; algorithm < DKIM_ALGORITHMS; algorithm++) {
         for (size_t i = 0; i < profile->key_count; i++) {
@@ -61,8 +89,7 @@ static void load_keys(struct signers *signers, const struct profile *profile,
             if (profile->keys[i].algorithm != algorithm ||
                 has_algorithm(signers, (enum dkim_algorithm)algorithm))
                 continue;
-            if (load_key(vault, signers->tenant, &profile->keys[i], &signers->list[signers->count],
-                         &err) == ST_OK)
+            if (load_key(source, &profile->keys[i], &signers->list[signers->count], &err) == ST_OK)
                 signers->count++;
             else if (signers->broken++ == 0)
                 memcpy(signers->broken_text, err.text, sizeof err.text);
@@ -70,6 +97,7 @@ static void load_keys(struct signers *signers, const struct profile *profile,
     }
 }
 
+/* A shared key is counted by each that shares it: the older ones are about to go. */
 static void count_bytes(struct signers *signers)
 {
     signers->base.bytes = sizeof *signers + DKIM_ALGORITHMS * sizeof signers->list[0] +
@@ -92,7 +120,7 @@ static void take_settings(struct signers *signers, const struct profile *profile
 }
 
 enum status signers_new(const struct profile *profile, const struct vault *vault,
-                        struct signers **out, struct err *err)
+                        const struct signers *before, struct signers **out, struct err *err)
 {
     size_t size = sizeof(struct signers) + DKIM_ALGORITHMS * sizeof(struct signer);
     struct signers *signers = calloc(1, size);
@@ -108,8 +136,9 @@ enum status signers_new(const struct profile *profile, const struct vault *vault
     }
     signers->base.group = signers->tenant;
     take_settings(signers, profile);
+    const struct source source = {vault, before, signers->tenant};
     if (signers->tenant_active && signers->domain_active)
-        load_keys(signers, profile, vault);
+        load_keys(signers, profile, &source);
     count_bytes(signers);
     *out = signers;
     return ST_OK;

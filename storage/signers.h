@@ -2,6 +2,9 @@
  *
  * The ready signers of one domain: what a profile of the store becomes once the vault has opened
  * its keys and they are parsed. Immutable, reference counted, shared by all threads.
+ *
+ * A parsed key outlives the answer of the store that brought it: the first signature of a key costs
+ * more than twice a later one, and cached entries are read anew every few minutes.
  */
 #ifndef INKAN_STORAGE_SIGNERS_H
 #define INKAN_STORAGE_SIGNERS_H
@@ -14,7 +17,8 @@
 struct signer {
     enum dkim_algorithm algorithm;
     char *selector;
-    struct dkim_key *key;
+    struct dkim_key *key;                        /* a reference; other signers may share it */
+    uint8_t fingerprint[VAULT_FINGERPRINT_SIZE]; /* of the envelope it came from */
 };
 
 /* Immutable and shared; give it back with signers_unref. */
@@ -35,8 +39,11 @@ struct signers {
 void signers_unref(struct signers *signers); /* NULL is fine */
 
 /* Makes the signers of a profile that was found. A key that does not open or parse is counted
- * in `broken` and left out; ST_TEMP only without memory. */
+ * in `broken` and left out; ST_TEMP only without memory. `before` (or NULL) is what the name had
+ * last: a key whose envelope is the very same one, for the same tenant, domain, selector and
+ * algorithm, is shared with it, any other is opened and parsed. */
 enum status signers_new(const struct profile *profile, const struct vault *vault,
-                        struct signers **out, struct err *err) MUST_CHECK;
+                        const struct signers *before, struct signers **out,
+                        struct err *err) MUST_CHECK;
 
 #endif

@@ -380,3 +380,19 @@ enum status vault_unseal_key(const struct vault *vault, const char *tenant, cons
     struct vault_envelope envelope = {key->kek != NULL ? key->kek : "", buf_span(&key->sealed)};
     return vault_unseal(vault, &binding, &envelope, secret_out, err);
 }
+
+/* All that decides what unsealing gives: not only nonce and tag, which an envelope with a changed
+ * ciphertext would have in common with the one that did open. */
+enum status vault_fingerprint(const char *tenant, const struct key *key,
+                              uint8_t out[VAULT_FINGERPRINT_SIZE], struct err *err)
+{
+    struct vault_binding binding = binding_of(tenant, key);
+    struct buf data = {0};
+    buf_printf(&data, "%zu|", key->sealed.len);
+    associated_data(&binding, key->kek != NULL ? key->kek : "", &data);
+    buf_append_span(&data, buf_span(&key->sealed));
+    bool good =
+        data.failed == ST_OK && EVP_Digest(data.data, data.len, out, NULL, EVP_sha256(), NULL) == 1;
+    buf_clear(&data);
+    return good ? ST_OK : err_set(err, ST_TEMP, "no memory");
+}

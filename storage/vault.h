@@ -65,5 +65,11 @@ enum status vault_seal_key(const struct vault *vault, const char *tenant, struct
                            struct key *key, struct err *err) MUST_CHECK;
 enum status vault_unseal_key(const struct vault *vault, const char *tenant, const struct key *key,
                              struct buf *secret_out, struct err *err) MUST_CHECK;
+/* What vault_unseal_key would open, in short: SHA-256 over the envelope and all it is bound to.
+ * Whoever keeps it beside a key that was opened knows later, without the envelope, whether a
+ * record holds the very same one. Opens nothing. ST_TEMP without memory. */
+enum { VAULT_FINGERPRINT_SIZE = 32 };
+enum status vault_fingerprint(const char *tenant, const struct key *key,
+                              uint8_t out[VAULT_FINGERPRINT_SIZE], struct err *err) MUST_CHECK;
 
 #endif

@@ -65,8 +65,8 @@ struct vault *suite_vault(void)
     return vault;
 }
 
-static void add_key(struct store *store, const struct vault *vault,
-                    const struct suite_domain *names, enum dkim_algorithm algorithm)
+void suite_add_key(struct store *store, const struct vault *vault, const struct suite_domain *names,
+                   enum dkim_algorithm algorithm)
 {
     struct key key = {.algorithm = algorithm, .state = KEY_ACTIVE};
     struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
@@ -97,7 +97,7 @@ struct suite_domain suite_add_domain(struct store *store, const struct vault *va
     EXPECT(ST_OK, suite_put(store, &kind_tenant, &tenant, "tenant.add", &err));
     EXPECT(ST_OK, suite_put(store, &kind_domain, &domain, "domain.add", &err));
     for (int i = 0; i < keys; i++)
-        add_key(store, vault, &names, i == 0 ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256);
+        suite_add_key(store, vault, &names, i == 0 ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256);
     kind_clear(&kind_tenant, &tenant);
     kind_clear(&kind_domain, &domain);
     return names;
@@ -155,6 +155,6 @@ int main(int argc, char **argv)
     }
     suite_url = argv[1];
     int failed = suite_records() + suite_transactions() + suite_hot_path() + suite_keyring() +
-                 suite_tiers() + suite_outage() + suite_schema();
+                 suite_refreshed() + suite_tiers() + suite_outage() + suite_schema();
     return failed == 0 ? 0 : 1;
 }

@@ -61,6 +61,9 @@ struct suite_domain {
     char tenant[64], domain[128];
 };
 struct suite_domain suite_add_domain(struct store *store, const struct vault *vault, int keys);
+/* One more active key of the domain. */
+void suite_add_key(struct store *store, const struct vault *vault, const struct suite_domain *names,
+                   enum dkim_algorithm algorithm);
 struct vault *suite_vault(void);
 
 /* The groups. */
@@ -68,6 +71,7 @@ int suite_records(void);
 int suite_transactions(void);
 int suite_hot_path(void);
 int suite_keyring(void);
+int suite_refreshed(void);
 int suite_tiers(void);
 int suite_outage(void);
 int suite_schema(void);

@@ -341,6 +341,25 @@ static void public_keys_have_a_minimum(void **state)
     buf_clear(&pem);
 }
 
+/* The sanitized build sees a key that was freed too early, or never. */
+static void a_key_lives_as_long_as_a_reference(void **state)
+{
+    static const uint8_t digest[DKIM_DIGEST_SIZE] = {1};
+    struct buf octets = BUF_SECRET(DKIM_PRIVATE_MAX), signature = BUF_INIT(0);
+    struct dkim_key *key = NULL;
+    struct err err = {0};
+    (void)state;
+    assert_int_equal(dkim_key_generate(DKIM_RSA_SHA256, 1024, &octets, &err), ST_OK);
+    assert_int_equal(dkim_key_parse(DKIM_RSA_SHA256, buf_span(&octets), &key, &err), ST_OK);
+    struct dkim_key *second = dkim_key_ref(key);
+    assert_ptr_equal(second, key);
+    dkim_key_free(key);
+    assert_int_equal(dkim_key_sign(second, digest, &signature, &err), ST_OK);
+    dkim_key_free(second);
+    buf_clear(&signature);
+    buf_clear(&octets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +375,7 @@ int main(void)
         cmocka_unit_test(sizes_of_new_keys_have_limits),
         cmocka_unit_test(many_ed25519_signatures_leak_nothing),
         cmocka_unit_test(keys_are_shared_by_threads),
+        cmocka_unit_test(a_key_lives_as_long_as_a_reference),
         cmocka_unit_test(public_keys_have_a_minimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,6 +276,57 @@ static void a_missing_kek_is_named(void **state)
     vault_close(vault);
 }
 
+/* -- fingerprints ------------------------------------------------------------------------- */
+
+enum { SEALED_SIZE = 1 + 12 + 32 + 16 };
+
+/* A record to be changed in one place: its texts and octets are of this size and no more. */
+struct sample {
+    char tenant[8], domain[8], selector[8], kek[8], sealed[SEALED_SIZE];
+    int64_t algorithm;
+    size_t cut;
+};
+
+static void fingerprint(const struct sample *sample, uint8_t out[VAULT_FINGERPRINT_SIZE])
+{
+    struct sample copy = *sample;
+    struct err err = {0};
+    struct key key = {.domain = copy.domain,
+                      .selector = copy.selector,
+                      .algorithm = copy.algorithm,
+                      .kek = copy.kek};
+    buf_append(&key.sealed, copy.sealed, SEALED_SIZE - copy.cut);
+    assert_int_equal(vault_fingerprint(copy.tenant, &key, out, &err), ST_OK);
+    buf_clear(&key.sealed);
+}
+
+static void a_fingerprint_is_of_all_that_is_opened(void **state)
+{
+    const struct sample first = {"t", "d", "s", "k", "\1 an envelope", 0, 0};
+    uint8_t plain[VAULT_FINGERPRINT_SIZE], other[VAULT_FINGERPRINT_SIZE];
+    struct sample changed[6 + SEALED_SIZE];
+    size_t count = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++)
+        changed[i] = first;
+    strcpy(changed[count++].tenant, "u");
+    strcpy(changed[count++].domain, "e");
+    strcpy(changed[count++].selector, "r");
+    strcpy(changed[count++].kek, "l");
+    changed[count++].algorithm = 1;
+    changed[count++].cut = 1;
+    for (size_t i = 0; i < SEALED_SIZE; i++)
+        changed[count++].sealed[i] ^= 1;
+    fingerprint(&first, plain);
+    fingerprint(&first, other);
+    assert_memory_equal(plain, other, sizeof plain);
+    for (size_t i = 0; i < count; i++) {
+        fingerprint(&changed[i], other);
+        if (memcmp(plain, other, sizeof plain) == 0)
+            fail_msg("change %zu goes unnoticed", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_link_to_the_keyring_stays_a_link, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_missing_kek_is_named, make_folder, remove_folder),
+        cmocka_unit_test(a_fingerprint_is_of_all_that_is_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
