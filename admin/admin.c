@@ -71,7 +71,8 @@ static enum status open_store(struct admin *admin, struct err *err)
     struct store_options options = {.url = settings->store.url,
                                     .timeout_ms = settings->store.timeout_ms,
                                     .connections = 2,
-                                    .actor = admin->actor};
+                                    .actor = admin->actor,
+                                    .ldap = &settings->ldap};
     return store_open(&options, &admin->store, err);
 }
 

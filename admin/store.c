@@ -6,8 +6,9 @@
 #include "admin/owner.h"
 #include "admin/progress.h"
 #include "admin/rows.h"
+#include "base/clock.h"
 #include "dkim/crypto.h"
-#include "sql/migrate.h"
+#include "storage/drivers.h"
 
 /* -- init and migrate ----------------------------------------------------------------------- */
 
@@ -23,46 +24,65 @@ static const struct field migration_fields[] = {
 static const struct kind kind_migration =
     OUTPUT_KIND("migration", struct migration, migration_fields);
 
-/* What migrate_run would say, without touching anything. */
-static enum status rehearse(const struct migrate_options *options, struct migrate_report *report,
-                            struct err *err)
+/* What the driver would say, without touching anything. */
+static enum status rehearse(const struct driver *driver, const struct driver_options *options,
+                            struct driver_migration *migration, struct err *err)
 {
-    struct store *store = NULL;
-    struct store_options store_options = {.url = options->url, .timeout_ms = options->timeout_ms};
-    enum status status = store_open(&store_options, &store, err);
-    if (status == ST_OK)
-        status = store_schema(store, &report->before, err);
+    struct driver_conn *conn = NULL;
+    int64_t deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
+    const struct driver_options look = {.url = options->url, .ldap = options->ldap};
+    migration->after = migration->version;
+    enum status status = driver->open(&look, deadline_ms, &conn, err);
     if (status == ST_NOT_FOUND && options->create)
-        status = ST_OK;
-    if (status == ST_OK && options->create && report->before > 0)
+        return ST_OK;
+    if (status != ST_OK)
+        return status;
+    conn->deadline_ms = deadline_ms;
+    status = driver->schema(conn, &migration->before, err);
+    if (status == ST_OK && options->create && migration->before > 0)
         status = err_set(err, ST_CONFLICT, "%s: has a schema already", options->url);
-    report->after = STORE_SCHEMA_VERSION;
-    store_close(store);
+    driver->close(conn);
+    return status;
+}
+
+static enum status run_migration(struct admin *admin, bool create,
+                                 struct driver_migration *migration, struct err *err)
+{
+    const struct settings *settings;
+    const struct driver *driver = NULL;
+    enum status status = admin_settings(admin, &settings, err);
+    if (status == ST_OK)
+        status = drivers_find(settings->store.url, &driver, err);
+    if (status != ST_OK)
+        return status;
+    const struct driver_options options = {
+        .url = settings->store.url, .ldap = &settings->ldap, .create = create};
+    migration->timeout_ms = settings->store.timeout_ms;
+    status = admin->dry_run ? rehearse(driver, &options, migration, err)
+                            : driver->migrate(&options, migration, err);
+    if (status == ST_NOT_FOUND && create)
+        status = err_set(err, ST_INVALID, "%s: the directory does not exist", options.url);
     return status;
 }
 
 static enum status migrate(struct admin *admin, bool create, struct err *err)
 {
     const struct settings *settings;
-    struct migrate_report report = {0, 0};
-    enum status status = admin_settings(admin, &settings, err);
+    struct driver_migration migration = {.version = STORE_SCHEMA_VERSION};
+    enum status status = run_migration(admin, create, &migration, err);
+    if (status == ST_OK)
+        status = admin_settings(admin, &settings, err);
     if (status != ST_OK)
         return status;
-    struct migrate_options options = {
-        .url = settings->store.url, .timeout_ms = settings->store.timeout_ms, .create = create};
-    status = (admin->dry_run ? rehearse : migrate_run)(&options, &report, err);
-    if (status == ST_NOT_FOUND && create)
-        status = err_set(err, ST_INVALID, "%s: the directory does not exist", options.url);
-    if (status != ST_OK)
-        return status;
-    struct migration answer = {settings->store.url, report.before, report.after};
+    struct migration answer = {settings->store.url, migration.before, migration.after};
     if (admin->output.json)
         output_record(&admin->output, &kind_migration, &answer);
-    else if (report.before == report.after)
-        output_line(&admin->output, "%s has schema version %d already", options.url, report.after);
+    else if (migration.before == migration.after)
+        output_line(&admin->output, "%s has schema version %d already", answer.url,
+                    migration.after);
     else
-        admin_did(admin, create ? "create" : "migrate", "%s with schema version %d", options.url,
-                  report.after);
+        admin_did(admin, create ? "create" : "migrate", "%s with schema version %d", answer.url,
+                  migration.after);
     return ST_OK;
 }
 
@@ -278,7 +298,8 @@ static enum status open_target(struct admin *admin, const char *url, struct stor
     struct store_options options = {.url = url,
                                     .timeout_ms = settings->store.timeout_ms,
                                     .connections = 2,
-                                    .actor = admin->actor};
+                                    .actor = admin->actor,
+                                    .ldap = &settings->ldap};
     status = store_open(&options, out, err);
     return status == ST_OK ? check_target(*out, err) : status;
 }

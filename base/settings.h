@@ -21,6 +21,12 @@ enum settings_log_to { LOG_TO_SYSLOG, LOG_TO_STDERR, LOG_TO_JOURNAL };
 enum settings_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum settings_tenant_check { TENANT_CHECK_ENFORCE, TENANT_CHECK_LOG, TENANT_CHECK_OFF };
 
+/* Section [ldap]. */
+struct settings_ldap {
+    char *bind_dn, *bind_password_file, *ca_file, *sasl_mechanism;
+    bool starttls, allow_unsealed_keys;
+};
+
 /* Text members are never NULL ("" when not set) and are owned by the struct; lists are kept as
  * written, comma separated, and were checked when the file was read. Durations are
  * milliseconds in *_ms and seconds in *_s; sizes are octets. */
@@ -74,10 +80,7 @@ struct settings {
         char *selector;
         int64_t max_age_s, soak_s, overlap_s, tombstone_s;
     } lifecycle;
-    struct {
-        char *bind_dn, *bind_password_file, *ca_file, *sasl_mechanism;
-        bool starttls, allow_unsealed_keys;
-    } ldap;
+    struct settings_ldap ldap;
     struct {
         char *nameservers, *delegation_zone, *update_server, *tsig_key_file;
         int64_t port;

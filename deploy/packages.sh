@@ -5,7 +5,8 @@
 
 # To build the two programs.
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-dev
-    libsqlite3-dev libpq-dev libmemcached-dev libjansson-dev libidn2-dev uthash-dev"
+    libsqlite3-dev libpq-dev libmemcached-dev libjansson-dev libidn2-dev uthash-dev
+    libldap-dev libsasl2-dev"
 
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format

@@ -81,6 +81,7 @@ static enum status open_storage(struct worker *w, struct err *err)
         .url = settings->store.url,
         .timeout_ms = settings->store.timeout_ms,
         .connections = (size_t)settings->store.connections,
+        .ldap = &settings->ldap,
     };
     enum status status = store_open(&store, &w->store, err);
     if (status == ST_OK)

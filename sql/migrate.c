@@ -144,7 +144,7 @@ static enum status apply(struct driver_conn *conn, const struct backend *backend
     return conn->driver->commit(conn, err);
 }
 
-static enum status check_before(const struct migrate_options *options, int newest, int version,
+static enum status check_before(const struct driver_options *options, int newest, int version,
                                 struct err *err)
 {
     if (version > newest)
@@ -160,33 +160,34 @@ static enum status check_before(const struct migrate_options *options, int newes
 }
 
 static enum status migrate(struct driver_conn *conn, const struct backend *backend,
-                           const struct migrate_options *options, struct migrate_report *report,
+                           const struct driver_options *options, struct driver_migration *migration,
                            struct err *err)
 {
-    conn->deadline_ms = clock_monotonic_ms() + options->timeout_ms;
-    enum status st = conn->driver->schema(conn, &report->before, err);
-    report->after = report->before;
+    conn->deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
+    enum status st = conn->driver->schema(conn, &migration->before, err);
+    migration->after = migration->before;
     if (st == ST_OK)
-        st = check_before(options, backend->list[backend->count - 1].version, report->before, err);
+        st = check_before(options, backend->list[backend->count - 1].version, migration->before,
+                          err);
     for (size_t i = 0; i < backend->count && st == ST_OK; i++)
         st = apply(conn, backend, &backend->list[i], options->create, err);
     if (st == ST_OK)
-        st = conn->driver->schema(conn, &report->after, err);
+        st = conn->driver->schema(conn, &migration->after, err);
     return st;
 }
 
-enum status migrate_run(const struct migrate_options *options, struct migrate_report *report,
+enum status sql_migrate(const struct driver_options *options, struct driver_migration *migration,
                         struct err *err)
 {
     const struct backend *backend = NULL;
     struct driver_conn *conn = NULL;
-    const struct driver_options driver = {.url = options->url, .create = options->create};
+    int64_t deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
     enum status st = find_backend(options->url, &backend, err);
     if (st == ST_OK)
-        st = backend->driver->open(&driver, clock_monotonic_ms() + options->timeout_ms, &conn, err);
+        st = backend->driver->open(options, deadline_ms, &conn, err);
     if (st != ST_OK)
         return st;
-    st = migrate(conn, backend, options, report, err);
+    st = migrate(conn, backend, options, migration, err);
     conn->driver->close(conn);
     return st;
 }

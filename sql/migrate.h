@@ -7,23 +7,11 @@
 #ifndef INKAN_SQL_MIGRATE_H
 #define INKAN_SQL_MIGRATE_H
 
-#include "base/bytes.h"
-#include "base/err.h"
+#include "storage/driver.h"
 
-struct migrate_report {
-    int before, after; /* schema versions */
-};
-
-/* Brings the data base of `url` to the newest schema; with `create` it is made first
- * (ST_CONFLICT when it has a schema already), without it must exist (ST_NOT_FOUND). ST_BROKEN
- * for a schema newer than the program and for a recorded migration whose checksum is not
- * ours. Nothing is half-applied. */
-struct migrate_options {
-    const char *url;
-    int64_t timeout_ms;
-    bool create;
-};
-enum status migrate_run(const struct migrate_options *options, struct migrate_report *report,
+/* As `migrate` of struct driver; the version to reach is that of the newest migration. ST_BROKEN
+ * also for a recorded migration whose checksum is not ours. Nothing is half-applied. */
+enum status sql_migrate(const struct driver_options *options, struct driver_migration *migration,
                         struct err *err) MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "sql/migrate.h"
 #include "sql/postgres_connect.h"
 #include "sql/records.h"
 
@@ -350,6 +351,7 @@ const struct driver postgres_driver = {
     .check = postgres_check,
     .open = postgres_open,
     .close = postgres_close,
+    .migrate = sql_migrate,
     .schema = postgres_schema,
     .begin = postgres_begin,
     .commit = postgres_commit,

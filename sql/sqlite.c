@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "sql/migrate.h"
 #include "sql/records.h"
 
 enum { PROGRESS_STEPS = 2000 }; /* virtual machine steps between two looks at the clock */
@@ -306,6 +307,7 @@ const struct driver sqlite_driver = {
     .check = sqlite_check,
     .open = sqlite_open,
     .close = sqlite_close,
+    .migrate = sql_migrate,
     .schema = sqlite_schema,
     .begin = sqlite_begin,
     .commit = sqlite_commit,

@@ -23,9 +23,12 @@ struct driver_conn {
     bool broken;         /* set by the driver */
 };
 
+struct settings_ldap; /* base/settings.h */
+
 struct driver_options {
     const char *url;
-    bool create; /* make the data base if it is not there (store init) */
+    const struct settings_ldap *ldap; /* for directories; outlives the connection */
+    bool create;                      /* make the data base if it is not there (store init) */
 };
 
 enum { QUERY_FILTERS_MAX = 4, DRIVER_NAMES_MAX = 8 };
@@ -50,6 +53,13 @@ struct change_query {
     size_t limit;
 };
 
+/* From one schema version to another (0: none). */
+struct driver_migration {
+    int version;        /* to be reached */
+    int64_t timeout_ms; /* of one call */
+    int before, after;  /* what was, and what is */
+};
+
 /* Called once a record; the record is the callee's only until it returns. Anything but ST_OK
  * ends the find with that status. It must not use the connection. */
 typedef enum status driver_row(void *arg, const void *record, struct err *err);
@@ -64,6 +74,11 @@ struct driver {
     enum status (*open)(const struct driver_options *options, int64_t deadline_ms,
                         struct driver_conn **out, struct err *err);
     void (*close)(struct driver_conn *conn);
+    /* Brings the data base to the schema version given; with options->create it is made first
+     * (ST_CONFLICT when it has a schema already), without it must exist (ST_NOT_FOUND). ST_BROKEN
+     * for a schema newer than that. What is cut short is done by the next run. */
+    enum status (*migrate)(const struct driver_options *options, struct driver_migration *migration,
+                           struct err *err);
     /* The version of the newest migration applied, 0: none. */
     enum status (*schema)(struct driver_conn *conn, int *version_out, struct err *err);
 

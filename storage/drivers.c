@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ldap/ldap.h"
 #include "sql/postgres.h"
 #include "sql/sqlite.h"
 
@@ -10,6 +11,7 @@
 static const struct driver *const drivers[] = {
     &sqlite_driver,
     &postgres_driver,
+    &ldap_driver,
 };
 
 enum { DRIVERS = sizeof drivers / sizeof drivers[0] };

@@ -14,7 +14,8 @@ enum { POOL_CONNECTIONS_MAX = 256 };
 
 struct pool_options {
     const struct driver *driver;
-    const char *url;    /* borrowed for the pool's life */
+    const char *url; /* borrowed for the pool's life, as the next */
+    const struct settings_ldap *ldap;
     size_t connections; /* at most, 1 to POOL_CONNECTIONS_MAX */
     int schema;         /* a new connection must show this schema version */
 };

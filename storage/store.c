@@ -18,12 +18,14 @@ enum status store_open(const struct store_options *options, struct store **out, 
         return err_set(err, ST_TEMP, "no memory");
     store->driver = driver;
     store->timeout_ms = options->timeout_ms;
+    store->ldap = options->ldap;
     store->url = span_dup(span_str(options->url));
     store->actor = span_dup(span_str(options->actor));
     size_t connections = options->connections;
     if (connections < 1 || connections > POOL_CONNECTIONS_MAX)
         connections = connections < 1 ? 1 : POOL_CONNECTIONS_MAX;
-    const struct pool_options pool = {driver, store->url, connections, STORE_SCHEMA_VERSION};
+    const struct pool_options pool = {driver, store->url, options->ldap, connections,
+                                      STORE_SCHEMA_VERSION};
     if (store->url != NULL && store->actor != NULL)
         store->pool = pool_new(&pool);
     if (store->pool == NULL) {
@@ -78,7 +80,7 @@ enum status store_counted(struct store *store, enum status st)
 
 enum status store_schema(struct store *store, int *version_out, struct err *err)
 {
-    const struct driver_options options = {.url = store->url};
+    const struct driver_options options = {.url = store->url, .ldap = store->ldap};
     struct driver_conn *conn = NULL;
     int64_t deadline_ms = clock_monotonic_ms() + store->timeout_ms;
     enum status st = store->driver->open(&options, deadline_ms, &conn, err);

@@ -19,9 +19,10 @@ struct store_tx;
 
 struct store_options {
     const char *url;
-    int64_t timeout_ms; /* of one call */
-    size_t connections; /* at most */
-    const char *actor;  /* for audit events; NULL for a program that only reads */
+    int64_t timeout_ms;               /* of one call */
+    size_t connections;               /* at most */
+    const char *actor;                /* for audit events; NULL for a program that only reads */
+    const struct settings_ldap *ldap; /* for directories; outlives the store */
 };
 
 /* Checks the URL and makes an empty pool: no connection yet, so it works while the data base is

@@ -14,6 +14,7 @@
 struct store {
     const struct driver *driver;
     char *url, *actor;
+    const struct settings_ldap *ldap;
     int64_t timeout_ms;
     struct pool *pool;
     _Atomic int64_t errors;

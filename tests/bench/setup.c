@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "dkim/crypto.h"
-#include "sql/migrate.h"
+#include "storage/drivers.h"
 #include "storage/store.h"
 #include "storage/vault.h"
 
@@ -60,19 +60,22 @@ static enum status keep_private(const struct setup *s, struct err *err)
 static enum status open_all(struct setup *s, const char *directory, struct err *err)
 {
     char keyring[PATH_SIZE], url[PATH_SIZE];
-    struct migrate_report report;
-    struct migrate_options migrate = {.url = url, .timeout_ms = 10000, .create = true};
+    struct driver_migration migration = {.version = STORE_SCHEMA_VERSION, .timeout_ms = 10000};
+    struct driver_options options = {.url = url, .create = true};
+    const struct driver *driver = NULL;
     struct store_options store = {
         .url = url, .timeout_ms = 60000, .connections = 1, .actor = "bench_setup"};
     snprintf(keyring, sizeof keyring, "%s/keyring", directory);
     snprintf(url, sizeof url, "sqlite:%s/inkan.db", directory);
     if (s->url != NULL)
-        migrate.url = store.url = s->url;
+        options.url = store.url = s->url;
     enum status status = vault_create(keyring, err);
     if (status == ST_OK)
         status = vault_open(keyring, &s->vault, err);
     if (status == ST_OK)
-        status = migrate_run(&migrate, &report, err);
+        status = drivers_find(options.url, &driver, err);
+    if (status == ST_OK)
+        status = driver->migrate(&options, &migration, err);
     return status == ST_OK ? store_open(&store, &s->store, err) : status;
 }
 

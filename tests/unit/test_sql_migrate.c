@@ -13,7 +13,7 @@
 
 static void expect(enum status want, bool create, const char *part)
 {
-    struct migrate_report report;
+    struct driver_migration report;
     struct err err = {0};
     enum status st = migrate(create, &report, &err);
     if (st != want || strstr(err.text, part) == NULL)
@@ -22,7 +22,7 @@ static void expect(enum status want, bool create, const char *part)
 
 static void a_new_store_gets_the_newest_schema(void **state)
 {
-    struct migrate_report report;
+    struct driver_migration report;
     struct err err = {0};
     (void)state;
     assert_int_equal(migrate(true, &report, &err), ST_OK);
@@ -58,16 +58,16 @@ static void a_newer_schema_is_left_alone(void **state)
 
 static void other_kinds_of_store_are_refused(void **state)
 {
-    const struct migrate_options options = {.url = "mysql://h/d", .timeout_ms = 100};
-    struct migrate_report report;
+    const struct driver_options options = {.url = "mysql://h/d"};
+    struct driver_migration report = {.timeout_ms = 100};
     struct err err = {0};
     (void)state;
-    assert_int_equal(migrate_run(&options, &report, &err), ST_INVALID);
+    assert_int_equal(sql_migrate(&options, &report, &err), ST_INVALID);
 }
 
 static void *migrate_thread(void *arg)
 {
-    struct migrate_report report;
+    struct driver_migration report;
     struct err err = {0};
     enum status st = migrate(true, &report, &err);
     *(enum status *)arg = st;

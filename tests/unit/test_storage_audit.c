@@ -24,7 +24,7 @@ static void a_record_with_control_characters_can_be_removed(void **state)
     struct store *store = NULL;
     struct store_tx *tx = NULL;
     struct tenant tenant = {0};
-    struct migrate_report report;
+    struct driver_migration report;
     struct err err = {0};
     (void)state;
     assert_int_equal(migrate(true, &report, &err), ST_OK);

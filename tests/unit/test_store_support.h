@@ -40,11 +40,11 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-static enum status migrate(bool create, struct migrate_report *report, struct err *err)
+static enum status migrate(bool create, struct driver_migration *report, struct err *err)
 {
-    const struct migrate_options options = {.url = url, .timeout_ms = 5000, .create = create};
-    *report = (struct migrate_report){0};
-    return migrate_run(&options, report, err);
+    const struct driver_options options = {.url = url, .create = create};
+    *report = (struct driver_migration){.timeout_ms = 5000};
+    return sql_migrate(&options, report, err);
 }
 
 static void execute(const char *sql)

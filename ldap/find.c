@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A directory gives entries in no order and knows no "the next hundred after this one". So a find
+ * first asks for the primary keys of all that match, sorts them, and then fetches the records in
+ * portions. When there is a limit, what is left of the keys is kept with the connection: the next
+ * find most likely asks for what comes after the last one given, and goes on with them. Records
+ * added in between are not in it; those removed are passed over.
+ */
+#include "ldap/find.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ldap/entry.h"
+#include "ldap/escape.h"
+#include "ldap/transaction.h"
+
+enum { PORTION = 100 };
+
+/* Records of one kind. */
+struct list {
+    const struct kind *kind;
+    void **records;
+    size_t count, room;
+};
+
+struct walk {
+    struct list keys;
+    struct buf filter; /* what was asked for */
+    bool descending;
+    size_t next;
+};
+
+/* -- lists -------------------------------------------------------------------------------- */
+
+static void free_record(const struct kind *kind, void *record)
+{
+    if (record != NULL)
+        kind_clear(kind, record);
+    free(record);
+}
+
+static void list_clear(struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free_record(list->kind, list->records[i]);
+    free(list->records);
+    *list = (struct list){.kind = list->kind};
+}
+
+/* A new zeroed record at the end; NULL without memory. */
+static void *list_new(struct list *list)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 16 : 2 * list->room;
+        void **records = realloc(list->records, room * sizeof *records);
+        if (records == NULL)
+            return NULL;
+        list->records = records;
+        list->room = room;
+    }
+    void *record = calloc(1, list->kind->size);
+    if (record != NULL)
+        list->records[list->count++] = record;
+    return record;
+}
+
+static int compare(const void *a, const void *b, void *kind)
+{
+    return entry_compare(kind, *(void *const *)a, *(void *const *)b);
+}
+
+static void list_sort(struct list *list, bool descending)
+{
+    if (list->count == 0)
+        return;
+    qsort_r(list->records, list->count, sizeof *list->records, compare,
+            (void *)(uintptr_t)list->kind);
+    for (size_t i = 0; descending && i < list->count / 2; i++) {
+        void *other = list->records[list->count - 1 - i];
+        list->records[list->count - 1 - i] = list->records[i];
+        list->records[i] = other;
+    }
+}
+
+static enum status take_record(void *arg, struct directory *dir, LDAPMessage *entry,
+                               struct err *err)
+{
+    struct list *list = arg;
+    void *record = list_new(list);
+    if (record == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    return entry_read(dir, entry, list->kind, record, err);
+}
+
+/* -- filters ------------------------------------------------------------------------------ */
+
+static void append_filter(const struct kind *kind, const struct query_filter *filter,
+                          struct buf *out)
+{
+    char name[ENTRY_NAME_SIZE];
+    struct buf value = {0};
+    entry_attribute(kind, filter->field, name);
+    switch (filter->field->type) {
+    case FIELD_TEXT:
+        buf_append_str(&value, filter->text);
+        break;
+    case FIELD_ENUM:
+        buf_append_str(&value, filter->field->names[filter->number]);
+        break;
+    case FIELD_BOOL:
+        buf_append_str(&value, filter->number != 0 ? "TRUE" : "FALSE");
+        break;
+    default:
+        buf_printf(&value, "%" PRId64, filter->number);
+    }
+    escape_equals(name, buf_span(&value), out);
+    buf_clear(&value);
+}
+
+static void query_filter(const struct query *query, struct buf *out)
+{
+    char class[ENTRY_NAME_SIZE];
+    entry_class(query->kind, class);
+    buf_append_str(out, "(&");
+    escape_equals("objectClass", span_str(class), out);
+    for (size_t i = 0; i < query->filter_count; i++)
+        append_filter(query->kind, &query->filters[i], out);
+    buf_append_char(out, ')');
+}
+
+static bool same_value(const struct query_filter *filter, const void *record)
+{
+    if (filter->field->type != FIELD_TEXT)
+        return *field_int(filter->field, record) == filter->number;
+    const char *text = *field_text(filter->field, record);
+    return strcmp(text != NULL ? text : "", filter->text) == 0;
+}
+
+static bool matches(const struct query *query, const void *record)
+{
+    for (size_t i = 0; i < query->filter_count; i++)
+        if (!same_value(&query->filters[i], record))
+            return false;
+    return true;
+}
+
+/* -- the keys of all that match ----------------------------------------------------------- */
+
+static enum status search_keys(struct directory *dir, const char *filter, struct list *out,
+                               struct err *err)
+{
+    char **attributes = entry_attributes(out->kind, true);
+    if (attributes == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = filter,
+                                            .attributes = (const char *const *)attributes};
+    enum status st = directory_search(dir, &search, take_record, out, err);
+    entry_attributes_free(attributes);
+    return st;
+}
+
+/* Takes out what the open transaction has changed. */
+static void drop_changed(const struct directory *dir, struct list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (transaction_pending(dir, list->kind, list->records[i]) == NULL)
+            list->records[kept++] = list->records[i];
+        else
+            free_record(list->kind, list->records[i]);
+    }
+    list->count = kept;
+}
+
+/* What the open transaction does to the list: its records in the place of those stored. */
+static enum status apply_pending(const struct directory *dir, const struct query *query,
+                                 struct list *keys, struct err *err)
+{
+    drop_changed(dir, keys);
+    for (size_t i = 0; i < dir->tx->pending_count; i++) {
+        const struct pending *pending = &dir->tx->pending[i];
+        if (pending->kind != keys->kind || pending->dn == NULL || !matches(query, pending->record))
+            continue;
+        void *record = list_new(keys);
+        if (record == NULL)
+            return err_set(err, ST_TEMP, "ldap: no memory");
+        enum status st = kind_copy(keys->kind, pending->record, record, err);
+        if (st != ST_OK)
+            return st;
+    }
+    return ST_OK;
+}
+
+/* -- walks -------------------------------------------------------------------------------- */
+
+static void free_walk(struct walk *walk)
+{
+    if (walk == NULL)
+        return;
+    list_clear(&walk->keys);
+    buf_clear(&walk->filter);
+    free(walk);
+}
+
+void find_forget(struct directory *dir)
+{
+    free_walk(dir->walk);
+    dir->walk = NULL;
+}
+
+/* Whether the walk that was kept goes on right after the record that is asked for. */
+static bool goes_on(const struct walk *walk, const struct query *query, const struct buf *filter)
+{
+    return walk != NULL && query->after != NULL && walk->keys.kind == query->kind &&
+           walk->descending == query->descending && walk->next > 0 &&
+           span_equal(buf_span(&walk->filter), buf_span(filter)) &&
+           entry_compare(query->kind, walk->keys.records[walk->next - 1], query->after) == 0;
+}
+
+static bool comes_after(const struct query *query, const void *record)
+{
+    if (query->after == NULL)
+        return true;
+    int order = entry_compare(query->kind, record, query->after);
+    return query->descending ? order < 0 : order > 0;
+}
+
+/* Takes over `filter`. */
+static enum status new_walk(struct directory *dir, const struct query *query, struct buf *filter,
+                            struct walk **out, struct err *err)
+{
+    struct walk *walk = calloc(1, sizeof *walk);
+    if (walk == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    *walk = (struct walk){.keys.kind = query->kind, .descending = query->descending};
+    walk->filter = *filter;
+    *filter = (struct buf){0};
+    enum status st = search_keys(dir, buf_cstr(&walk->filter), &walk->keys, err);
+    if (st == ST_OK && dir->tx != NULL)
+        st = apply_pending(dir, query, &walk->keys, err);
+    if (st != ST_OK) {
+        free_walk(walk);
+        return st;
+    }
+    list_sort(&walk->keys, query->descending);
+    while (walk->next < walk->keys.count && !comes_after(query, walk->keys.records[walk->next]))
+        walk->next++;
+    *out = walk;
+    return ST_OK;
+}
+
+/* -- portions ----------------------------------------------------------------------------- */
+
+/* `count` keys of a list, from `first` on. */
+struct portion {
+    const struct list *keys;
+    size_t first, count;
+};
+
+/* Who is given the records. */
+struct receiver {
+    driver_row *row;
+    void *arg;
+};
+
+static enum status fetch(struct directory *dir, const struct portion *portion, struct list *out,
+                         struct err *err)
+{
+    const struct list *keys = portion->keys;
+    struct buf filter = {0};
+    char **attributes = entry_attributes(keys->kind, false);
+    if (attributes == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    buf_append_str(&filter, "(|");
+    for (size_t i = 0; i < portion->count; i++)
+        entry_filter(keys->kind, keys->records[portion->first + i], &filter);
+    buf_append_char(&filter, ')');
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = buf_cstr(&filter),
+                                            .attributes = (const char *const *)attributes};
+    enum status st = buf_check(&filter, "filter", err);
+    if (st == ST_OK)
+        st = directory_search(dir, &search, take_record, out, err);
+    entry_attributes_free(attributes);
+    buf_clear(&filter);
+    return st;
+}
+
+/* Those of the open transaction are fetched from it. */
+static enum status add_pending(const struct directory *dir, const struct portion *portion,
+                               struct list *out, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; dir->tx != NULL && i < portion->count && st == ST_OK; i++) {
+        const void *key = portion->keys->records[portion->first + i];
+        const struct pending *pending = transaction_pending(dir, out->kind, key);
+        void *record = pending != NULL ? list_new(out) : NULL;
+        if (record != NULL)
+            st = kind_copy(out->kind, pending->record, record, err);
+        else if (pending != NULL)
+            st = err_set(err, ST_TEMP, "ldap: no memory");
+    }
+    return st;
+}
+
+static enum status give_portion(struct directory *dir, struct walk *walk, size_t count,
+                                const struct receiver *to, struct err *err)
+{
+    struct list records = {.kind = walk->keys.kind};
+    const struct portion portion = {&walk->keys, walk->next, count};
+    enum status st = fetch(dir, &portion, &records, err);
+    drop_changed(dir, &records);
+    if (st == ST_OK)
+        st = add_pending(dir, &portion, &records, err);
+    list_sort(&records, walk->descending);
+    for (size_t i = 0; i < records.count && st == ST_OK; i++)
+        st = to->row(to->arg, records.records[i], err);
+    walk->next += count;
+    list_clear(&records);
+    return st;
+}
+
+static enum status give(struct directory *dir, struct walk *walk, size_t limit,
+                        const struct receiver *to, struct err *err)
+{
+    enum status st = ST_OK;
+    size_t left = walk->keys.count - walk->next;
+    if (limit > 0 && limit < left)
+        left = limit;
+    while (left > 0 && st == ST_OK) {
+        size_t count = left < PORTION ? left : PORTION;
+        st = give_portion(dir, walk, count, to, err);
+        left -= count;
+    }
+    return st;
+}
+
+enum status find_records(struct driver_conn *conn, const struct query *query, driver_row *row,
+                         void *arg, struct err *err)
+{
+    struct directory *dir = directory_of(conn);
+    struct buf filter = {0};
+    struct walk *walk = NULL;
+    enum status st = ST_OK;
+    query_filter(query, &filter);
+    if (dir->tx == NULL && goes_on(dir->walk, query, &filter)) {
+        walk = dir->walk;
+        dir->walk = NULL;
+    } else {
+        st = new_walk(dir, query, &filter, &walk, err);
+    }
+    buf_clear(&filter);
+    if (st == ST_OK)
+        st = give(dir, walk, query->limit, &(struct receiver){row, arg}, err);
+    find_forget(dir);
+    if (st == ST_OK && query->limit > 0 && dir->tx == NULL && walk->next < walk->keys.count)
+        dir->walk = walk;
+    else
+        free_walk(walk);
+    return st;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The driver for LDAP directories: ldap://, ldaps:// and ldapi:// (ldap/url.h).
+ */
+#ifndef INKAN_LDAP_LDAP_H
+#define INKAN_LDAP_LDAP_H
+
+#include "storage/driver.h"
+
+extern const struct driver ldap_driver;
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The look-up of a cold message: one search for cn=state, the domains and their keys. The tenant
+ * of a domain stands above it; a server with the deref overlay follows the domain's
+ * inkanTenantEntry in the same answer, of others it is asked with a second search.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ldap/entry.h"
+#include "ldap/escape.h"
+#include "ldap/layout.h"
+#include "ldap/lookup.h"
+
+struct lookup {
+    const char *const *names;
+    size_t count;
+    struct profile *profiles;
+    int64_t position; /* -1: cn=state was not in the answer */
+};
+
+static struct profile *profile_named(const struct lookup *lookup, const char *name)
+{
+    for (size_t i = 0; i < lookup->count; i++) {
+        if (span_equal_nocase(span_str(name), span_str(lookup->names[i])))
+            return &lookup->profiles[i];
+    }
+    return NULL;
+}
+
+/* -- tenants ------------------------------------------------------------------------------ */
+
+static enum status take_attribute(struct tenant *tenant, const LDAPDerefVal *attribute,
+                                  struct err *err)
+{
+    enum status st = ST_OK;
+    for (const struct berval *value = attribute->vals;
+         value != NULL && value->bv_val != NULL && st == ST_OK; value++)
+        st = entry_take(&kind_tenant, tenant, attribute->type,
+                        span_of(value->bv_val, value->bv_len), err);
+    return st;
+}
+
+/* The tenant that the server sent along with a domain, if it did. */
+static enum status take_tenant(struct directory *dir, LDAPMessage *entry, struct tenant *tenant,
+                               struct err *err)
+{
+    LDAPControl **controls = NULL;
+    LDAPDerefRes *answer = NULL;
+    enum status st = ST_OK;
+    if (ldap_get_entry_controls(dir->ld, entry, &controls) != LDAP_SUCCESS || controls == NULL)
+        return ST_OK;
+    LDAPControl *deref = ldap_control_find(LDAP_CONTROL_X_DEREF, controls, NULL);
+    if (deref != NULL &&
+        ldap_parse_derefresponse_control(dir->ld, deref, &answer) == LDAP_SUCCESS &&
+        answer != NULL) {
+        entry_begin(&kind_tenant, tenant);
+        for (const LDAPDerefVal *each = answer->attrVals; each != NULL && st == ST_OK;
+             each = each->next)
+            st = take_attribute(tenant, each, err);
+    }
+    ldap_derefresponse_free(answer);
+    ldap_controls_free(controls);
+    return st;
+}
+
+static enum status deref_control(struct directory *dir, LDAPControl **out, struct err *err)
+{
+    static char attribute[] = "inkanTenantEntry";
+    char **attributes = entry_attributes(&kind_tenant, false);
+    LDAPDerefSpec specs[2] = {{attribute, attributes}, {NULL, NULL}};
+    struct berval value = {0};
+    int made = attributes != NULL ? ldap_create_deref_control_value(dir->ld, specs, &value)
+                                  : LDAP_NO_MEMORY;
+    if (made == LDAP_SUCCESS)
+        made = ldap_control_create(LDAP_CONTROL_X_DEREF, 0, &value, 0, out);
+    if (made != LDAP_SUCCESS)
+        ber_memfree(value.bv_val);
+    entry_attributes_free(attributes);
+    return made == LDAP_SUCCESS ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
+}
+
+static enum status take_asked_tenant(void *arg, struct directory *dir, LDAPMessage *entry,
+                                     struct err *err)
+{
+    const struct lookup *lookup = arg;
+    struct tenant tenant = {0};
+    enum status st = entry_read(dir, entry, &kind_tenant, &tenant, err);
+    for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
+        struct profile *profile = &lookup->profiles[i];
+        if (profile->found && profile->tenant.name == NULL && tenant.name != NULL &&
+            strcmp(profile->domain.tenant, tenant.name) == 0)
+            st = kind_copy(&kind_tenant, &tenant, &profile->tenant, err);
+    }
+    kind_clear(&kind_tenant, &tenant);
+    return st;
+}
+
+/* Those that the server did not send along. */
+static enum status ask_for_tenants(struct directory *dir, struct lookup *lookup, struct err *err)
+{
+    struct buf filter = {0};
+    size_t missing = 0;
+    char **attributes = entry_attributes(&kind_tenant, false);
+    buf_append_str(&filter, "(&(objectClass=inkanTenant)(|");
+    for (size_t i = 0; i < lookup->count; i++) {
+        const struct profile *profile = &lookup->profiles[i];
+        if (!profile->found || profile->tenant.name != NULL)
+            continue;
+        escape_equals("inkanTenantName", span_str(profile->domain.tenant), &filter);
+        missing++;
+    }
+    buf_append_str(&filter, "))");
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = buf_cstr(&filter),
+                                            .attributes = (const char *const *)attributes};
+    enum status st = attributes != NULL ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
+    if (st == ST_OK && missing > 0)
+        st = directory_search(dir, &search, take_asked_tenant, lookup, err);
+    entry_attributes_free(attributes);
+    buf_clear(&filter);
+    return st;
+}
+
+/* -- the search --------------------------------------------------------------------------- */
+
+static enum status take_domain(struct directory *dir, LDAPMessage *entry,
+                               const struct lookup *lookup, struct err *err)
+{
+    struct domain domain = {0};
+    enum status st = entry_read(dir, entry, &kind_domain, &domain, err);
+    struct profile *profile =
+        st == ST_OK && domain.name != NULL ? profile_named(lookup, domain.name) : NULL;
+    if (profile == NULL) {
+        kind_clear(&kind_domain, &domain);
+        return st;
+    }
+    if (profile->found) {
+        st = err_set(err, ST_BROKEN, "ldap: domain %s has a second entry below tenant %s",
+                     domain.name, domain.tenant != NULL ? domain.tenant : "");
+        kind_clear(&kind_domain, &domain);
+        return st;
+    }
+    profile->found = true;
+    profile->domain = domain;
+    st = take_tenant(dir, entry, &profile->tenant, err);
+    /* Whoever made the entry may have used capitals. */
+    if (st == ST_OK)
+        st = field_set_text(kind_field(&kind_domain, SPAN_LIT("name")), &profile->domain,
+                            span_str(lookup->names[profile - lookup->profiles]), err);
+    return st;
+}
+
+static enum status take_key(struct directory *dir, LDAPMessage *entry, const struct lookup *lookup,
+                            struct err *err)
+{
+    struct key key = {0};
+    enum status st = entry_read(dir, entry, &kind_key, &key, err);
+    struct profile *profile = st == ST_OK && key.domain != NULL && key.state == KEY_ACTIVE
+                                  ? profile_named(lookup, key.domain)
+                                  : NULL;
+    struct key *keys =
+        profile != NULL ? realloc(profile->keys, (profile->key_count + 1) * sizeof *keys) : NULL;
+    if (keys == NULL) {
+        kind_clear(&kind_key, &key);
+        return profile == NULL ? st : err_set(err, ST_TEMP, "ldap: no memory");
+    }
+    profile->keys = keys;
+    keys[profile->key_count++] = key;
+    return ST_OK;
+}
+
+/* What kind of entry it is shows in what it has. */
+static enum status take_entry(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
+{
+    struct lookup *lookup = arg;
+    struct berval **position = ldap_get_values_len(dir->ld, entry, "inkanPosition");
+    if (position != NULL) {
+        uint64_t number = 0;
+        if (position[0] != NULL &&
+            span_number(span_of(position[0]->bv_val, position[0]->bv_len), INT64_MAX, &number))
+            lookup->position = (int64_t)number;
+        ldap_value_free_len(position);
+        return ST_OK;
+    }
+    struct berval **selector = ldap_get_values_len(dir->ld, entry, "inkanKeySelector");
+    ldap_value_free_len(selector);
+    return selector != NULL ? take_key(dir, entry, lookup, err)
+                            : take_domain(dir, entry, lookup, err);
+}
+
+/* Of two active keys of one algorithm, as there are for a moment while one follows the other, the
+ * newer signs: the first of them is taken. */
+static int newest_first(const void *a, const void *b)
+{
+    const struct key *x = a, *y = b;
+    if (x->activated != y->activated)
+        return x->activated > y->activated ? -1 : 1;
+    return strcmp(x->selector, y->selector);
+}
+
+static char **lookup_attributes(void)
+{
+    const struct kind *const all[] = {&kind_domain, &kind_key};
+    size_t count = 0;
+    char **out = calloc(2 + kind_domain.field_count + kind_key.field_count, sizeof *out);
+    if (out != NULL)
+        out[count++] = strdup("inkanPosition");
+    for (size_t k = 0; out != NULL && k < 2; k++) {
+        for (size_t i = 0; i < all[k]->field_count; i++) {
+            char name[ENTRY_NAME_SIZE];
+            entry_attribute(all[k], &all[k]->fields[i], name);
+            out[count++] = strdup(name);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (out[i] == NULL)
+            return NULL; /* a few octets are lost with all memory gone */
+    }
+    return out;
+}
+
+static void make_filter(const struct lookup *lookup, struct buf *out)
+{
+    buf_append_str(out, "(|(objectClass=inkanState)");
+    for (size_t i = 0; i < lookup->count; i++) {
+        struct span name = span_str(lookup->names[i]);
+        if (name.len == 0)
+            continue;
+        escape_equals("inkanDomainName", name, out);
+        escape_equals("inkanKeyDomain", name, out);
+    }
+    buf_append_char(out, ')');
+}
+
+static enum status search(struct directory *dir, struct lookup *lookup, struct err *err)
+{
+    struct buf filter = {0};
+    LDAPControl *control = NULL;
+    enum status st = ST_OK;
+    if (dir->lookup == NULL && (dir->lookup = lookup_attributes()) == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    if (dir->derefs)
+        st = deref_control(dir, &control, err);
+    make_filter(lookup, &filter);
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = buf_cstr(&filter),
+                                            .attributes = (const char *const *)dir->lookup,
+                                            .control = control};
+    if (st == ST_OK)
+        st = directory_search(dir, &search, take_entry, lookup, err);
+    ldap_control_free(control);
+    buf_clear(&filter);
+    return st;
+}
+
+/* A key without its domain, or a domain without its tenant, is nothing. */
+static void finish(struct lookup *lookup)
+{
+    for (size_t i = 0; i < lookup->count; i++) {
+        struct profile *profile = &lookup->profiles[i];
+        if (!profile->found || profile->tenant.name == NULL)
+            profile_clear(profile);
+        if (profile->key_count > 1)
+            qsort(profile->keys, profile->key_count, sizeof *profile->keys, newest_first);
+        profile->position = lookup->position;
+    }
+}
+
+enum status lookup_profiles(struct driver_conn *conn, const char *const *names, size_t count,
+                            struct profile *profiles, struct err *err)
+{
+    struct directory *dir = directory_of(conn);
+    struct lookup lookup = {names, count, profiles, -1};
+    enum status st = search(dir, &lookup, err);
+    if (st == ST_NOT_FOUND || (st == ST_OK && lookup.position < 0))
+        return err_set(err, ST_BROKEN, "ldap: there is no store at %s (inkan store init)",
+                       dir->root);
+    if (st == ST_OK)
+        st = ask_for_tenants(dir, &lookup, err);
+    if (st == ST_OK)
+        finish(&lookup);
+    return st;
+}

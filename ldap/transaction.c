@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ldap/transaction.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "ldap/entry.h"
+#include "ldap/layout.h"
+
+/* How long who finds a journal leaves its owner alone, who is most likely about to finish. */
+enum { PATIENCE_MS = 200, LOOK_AGAIN_MS = 10 };
+
+/* -- the records of an open one ----------------------------------------------------------- */
+
+static void free_record(const struct kind *kind, void *record)
+{
+    if (record != NULL)
+        kind_clear(kind, record);
+    free(record);
+}
+
+const struct pending *transaction_pending(const struct directory *dir, const struct kind *kind,
+                                          const void *record)
+{
+    for (size_t i = 0; dir->tx != NULL && i < dir->tx->pending_count; i++) {
+        const struct pending *pending = &dir->tx->pending[i];
+        if (pending->kind == kind && entry_compare(kind, pending->record, record) == 0)
+            return pending;
+    }
+    return NULL;
+}
+
+static void free_pending(struct pending *pending)
+{
+    free_record(pending->kind, pending->record);
+    free(pending->dn);
+}
+
+enum status transaction_note(struct transaction *tx, const struct kind *kind, const void *record,
+                             const char *dn, struct err *err)
+{
+    struct pending new = {kind, calloc(1, kind->size), dn != NULL ? strdup(dn) : NULL};
+    size_t i = 0;
+    while (i < tx->pending_count &&
+           (tx->pending[i].kind != kind || entry_compare(kind, tx->pending[i].record, record) != 0))
+        i++;
+    struct pending *list = realloc(tx->pending, (tx->pending_count + 1) * sizeof *list);
+    if (list != NULL)
+        tx->pending = list;
+    if (list == NULL || new.record == NULL || (dn != NULL && new.dn == NULL) ||
+        kind_copy(kind, record, new.record, err) != ST_OK) {
+        free_pending(&new);
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    }
+    if (i < tx->pending_count)
+        free_pending(&tx->pending[i]);
+    else
+        tx->pending_count++;
+    tx->pending[i] = new;
+    return ST_OK;
+}
+
+void transaction_drop(struct directory *dir)
+{
+    struct transaction *tx = dir->tx;
+    if (tx == NULL)
+        return;
+    for (size_t i = 0; i < tx->pending_count; i++)
+        free_pending(&tx->pending[i]);
+    free(tx->pending);
+    write_list_clear(&tx->early);
+    write_list_clear(&tx->writes);
+    buf_clear(&tx->feed);
+    free(tx);
+    dir->tx = NULL;
+}
+
+/* -- cn=writer ---------------------------------------------------------------------------- */
+
+static enum status add_number(struct write *write, const char *attribute, int64_t value,
+                              struct err *err)
+{
+    struct buf text = {0};
+    if (write == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    buf_printf(&text, "%" PRId64, value);
+    enum status st = write_value(write, attribute, buf_span(&text), false, err);
+    buf_clear(&text);
+    return st;
+}
+
+/* A change of cn=writer that counts only if nobody has committed since `revision`, and if there
+ * is a journal or none, as said. A journal is put there with the same revision; without one it
+ * is taken away with the next. */
+static enum status change_writer(struct directory *dir, int64_t revision, bool has_journal,
+                                 struct span journal, struct err *err)
+{
+    struct buf dn = {0}, filter = {0};
+    struct writes writes = {0};
+    bool none = journal.len == 0;
+    layout_dn(dir, LAYOUT_WRITER, &dn);
+    buf_printf(&filter, "(&(inkanRevision=%" PRId64 ")%s)", revision,
+               has_journal ? "(inkanJournal=*)" : "(!(inkanJournal=*))");
+    struct write *write = write_list_new(&writes, WRITE_CHANGE, buf_cstr(&dn), buf_cstr(&filter));
+    enum status st = add_number(write, "inkanRevision", none ? revision + 1 : revision, err);
+    if (st == ST_OK)
+        st = write_value(write, "inkanJournal", journal, none, err);
+    if (st == ST_OK)
+        st = write_once(dir, write, err);
+    write_list_clear(&writes);
+    buf_clear(&dn);
+    buf_clear(&filter);
+    return st;
+}
+
+/* -- completing --------------------------------------------------------------------------- */
+
+/* *done_out counts what was done. */
+static enum status do_all(struct directory *dir, const struct writes *writes, size_t *done_out,
+                          struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < writes->count && st == ST_OK; i++) {
+        st = write_again(dir, &writes->list[i], err);
+        *done_out += st == ST_OK;
+    }
+    return st;
+}
+
+/* Does what a journal says and takes it away. Another program may be doing the same. */
+static enum status complete(struct directory *dir, const struct layout_numbers *standing,
+                            struct span journal, struct err *err)
+{
+    struct writes writes = {0};
+    size_t done = 0;
+    enum status st = write_list_decode(journal, &writes, err);
+    if (st == ST_OK)
+        st = do_all(dir, &writes, &done, err);
+    write_list_clear(&writes);
+    if (st != ST_OK)
+        return err_context(err, "completing a change that was cut short");
+    st = change_writer(dir, standing->revision, true, SPAN_LIT(""), err);
+    return st == ST_CONFLICT ? ST_OK : st; /* the other was faster */
+}
+
+/* Reads until there is no journal; one that stays is completed. */
+static enum status settle(struct directory *dir, struct layout_numbers *out, struct err *err)
+{
+    int64_t patience_ms = clock_monotonic_ms() + PATIENCE_MS;
+    struct buf journal = {0};
+    enum status st = ST_OK;
+    for (;;) {
+        st = layout_read(dir, out, &journal, err);
+        if (st != ST_OK || journal.len == 0)
+            break;
+        if (clock_left_ms(patience_ms) > 0)
+            poll(NULL, 0, LOOK_AGAIN_MS);
+        else if ((st = complete(dir, out, buf_span(&journal), err)) != ST_OK)
+            break;
+        if (clock_left_ms(dir->base.deadline_ms) == 0) {
+            st = err_set(err, ST_TEMP, "ldap: another program is changing the directory");
+            break;
+        }
+    }
+    buf_clear(&journal);
+    return st;
+}
+
+enum status transaction_fence(struct directory *dir, struct err *err)
+{
+    struct layout_numbers standing = {0};
+    enum status st = settle(dir, &standing, err);
+    if (st == ST_OK)
+        st = change_writer(dir, standing.revision, false, SPAN_LIT(""), err);
+    return st == ST_CONFLICT ? ST_OK : st; /* another commit is as good */
+}
+
+/* -- begin and end ------------------------------------------------------------------------ */
+
+/* Positions are microseconds of the clock, so that a server that takes over after another was
+ * lost with its last changes does not give their positions out again. */
+static int64_t first_position(int64_t last)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t us = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+    return us > last ? us : last;
+}
+
+enum status transaction_begin(struct directory *dir, struct err *err)
+{
+    struct layout_numbers standing = {0};
+    enum status st = settle(dir, &standing, err);
+    if (st != ST_OK)
+        return st;
+    dir->tx = calloc(1, sizeof *dir->tx);
+    if (dir->tx == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    dir->tx->revision = standing.revision;
+    dir->tx->event = standing.event;
+    dir->tx->position = first_position(standing.position);
+    return ST_OK;
+}
+
+/* All rows of one transaction are one entry, named by the position of the last. */
+static enum status add_feed(struct directory *dir, struct err *err)
+{
+    struct transaction *tx = dir->tx;
+    struct span rows = buf_span(&tx->feed), row;
+    struct buf dn = {0}, value = {0};
+    buf_printf(&dn, "inkanPosition=%" PRId64 ",", tx->position);
+    layout_dn(dir, LAYOUT_CHANGES, &dn);
+    struct write *write = write_list_new(&tx->writes, WRITE_ADD, buf_cstr(&dn), "");
+    enum status st = write != NULL ? layout_classes(write, "inkanChanges", err)
+                                   : err_set(err, ST_TEMP, "ldap: no memory");
+    if (st == ST_OK)
+        st = add_number(write, "inkanPosition", tx->position, err);
+    for (size_t i = 0; st == ST_OK && rows.len > 0 && span_next(&rows, '\n', &row); i++) {
+        buf_reset(&value);
+        buf_printf(&value, "%zu %.*s", i, (int)row.len, row.data);
+        st = write_value(write, "inkanChanged", buf_span(&value), false, err);
+    }
+    buf_clear(&dn);
+    buf_clear(&value);
+    return st;
+}
+
+/* A number that was given out; it never goes back, however late a write is done. */
+static enum status add_counter(struct directory *dir, enum layout_place place,
+                               const char *attribute, int64_t value, struct err *err)
+{
+    struct buf dn = {0}, filter = {0};
+    layout_dn(dir, place, &dn);
+    buf_printf(&filter, "(!(%s>=%" PRId64 "))", attribute, value);
+    struct write *write =
+        write_list_new(&dir->tx->writes, WRITE_CHANGE, buf_cstr(&dn), buf_cstr(&filter));
+    enum status st = add_number(write, attribute, value, err);
+    buf_clear(&dn);
+    buf_clear(&filter);
+    return st;
+}
+
+static enum status add_last_writes(struct directory *dir, struct err *err)
+{
+    struct transaction *tx = dir->tx;
+    enum status st = add_counter(dir, LAYOUT_WRITER, "inkanEventLast", tx->event, err);
+    if (st == ST_OK && tx->feed.len > 0)
+        st = add_feed(dir, err);
+    if (st == ST_OK && tx->feed.len > 0)
+        st = add_counter(dir, LAYOUT_STATE, "inkanPosition", tx->position, err);
+    return st;
+}
+
+static enum status encode_all(struct transaction *tx, struct buf *out, struct err *err)
+{
+    size_t count = tx->early.count + tx->writes.count;
+    struct writes all = {.list = calloc(count, sizeof *all.list), .count = count};
+    if (all.list == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    for (size_t i = 0; i < count; i++)
+        all.list[i] =
+            i < tx->early.count ? tx->early.list[i] : tx->writes.list[i - tx->early.count];
+    enum status st = write_list_encode(&all, out, err);
+    free(all.list); /* what it holds stays the transaction's */
+    return st;
+}
+
+/* Once the journal stands there, the transaction has happened, unless not even its first write
+ * can be done. */
+static enum status carry_out(struct directory *dir, struct err *err)
+{
+    struct transaction *tx = dir->tx;
+    struct err ignored = {0};
+    size_t done = 0;
+    enum status st = do_all(dir, &tx->early, &done, err);
+    if (st == ST_OK)
+        st = do_all(dir, &tx->writes, &done, err);
+    if (st != ST_OK && !dir->base.broken && done == 0) {
+        (void)!change_writer(dir, tx->revision, true, SPAN_LIT(""), &ignored);
+        return st;
+    }
+    if (st != ST_OK)
+        return err_context(err, "the change has begun, and the next command completes it");
+    st = change_writer(dir, tx->revision, true, SPAN_LIT(""), err);
+    return st == ST_CONFLICT ? ST_OK : st; /* another has completed it for us */
+}
+
+static enum status commit(struct directory *dir, struct err *err)
+{
+    struct buf journal = BUF_INIT(TRANSACTION_MAX);
+    enum status st = add_last_writes(dir, err);
+    if (st == ST_OK)
+        st = encode_all(dir->tx, &journal, err);
+    if (st == ST_OK)
+        st = change_writer(dir, dir->tx->revision, false, buf_span(&journal), err);
+    buf_clear(&journal);
+    if (st == ST_CONFLICT)
+        return err_set(err, ST_TEMP, "ldap: another program changed the directory meanwhile");
+    if (st == ST_OK)
+        st = carry_out(dir, err);
+    if (dir->base.broken)
+        return err_set(err, ST_UNSURE, "ldap: the connection was lost within the commit");
+    return st;
+}
+
+enum status transaction_commit(struct directory *dir, struct err *err)
+{
+    const struct transaction *tx = dir->tx;
+    bool empty = tx->early.count + tx->writes.count + tx->feed.len == 0;
+    enum status st = empty ? ST_OK : commit(dir, err);
+    transaction_drop(dir);
+    return st;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ldap/watch.h"
+
+void watch_end(struct directory *dir)
+{
+    (void)dir;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ldap/write.h"
+
+#include <lber.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* -- building ----------------------------------------------------------------------------- */
+
+static void clear(struct write *write)
+{
+    for (size_t i = 0; i < write->count; i++) {
+        free(write->values[i].attribute);
+        buf_clear(&write->values[i].value);
+    }
+    free(write->values);
+    free(write->dn);
+    free(write->assertion);
+}
+
+void write_list_clear(struct writes *writes)
+{
+    for (size_t i = 0; i < writes->count; i++)
+        clear(&writes->list[i]);
+    free(writes->list);
+    *writes = (struct writes){0};
+}
+
+struct write *write_list_new(struct writes *writes, enum write_type type, const char *dn,
+                             const char *assertion)
+{
+    struct write *list = realloc(writes->list, (writes->count + 1) * sizeof *list);
+    if (list == NULL)
+        return NULL;
+    writes->list = list;
+    struct write *write = &list[writes->count];
+    *write = (struct write){.type = type, .dn = strdup(dn), .assertion = strdup(assertion)};
+    if (write->dn == NULL || write->assertion == NULL) {
+        clear(write);
+        return NULL;
+    }
+    writes->count++;
+    return write;
+}
+
+enum status write_value(struct write *write, const char *attribute, struct span value, bool none,
+                        struct err *err)
+{
+    struct write_value *values = realloc(write->values, (write->count + 1) * sizeof *write->values);
+    if (values == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    write->values = values;
+    struct write_value *new = &values[write->count];
+    *new = (struct write_value){.attribute = strdup(attribute), .none = none};
+    if (new->attribute == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    write->count++;
+    buf_append_span(&new->value, value);
+    return buf_check(&new->value, attribute, err);
+}
+
+/* -- octets ------------------------------------------------------------------------------- */
+
+static bool encode_write(BerElement *ber, const struct write *write)
+{
+    bool good = ber_printf(ber, "{iss{", write->type, write->dn, write->assertion) >= 0;
+    for (size_t i = 0; i < write->count && good; i++) {
+        const struct write_value *value = &write->values[i];
+        struct span octets = buf_span(&value->value);
+        good = ber_printf(ber, "{sob}", value->attribute, octets.data != NULL ? octets.data : "",
+                          (ber_len_t)octets.len, (int)value->none) >= 0;
+    }
+    return good && ber_printf(ber, "}}") >= 0;
+}
+
+enum status write_list_encode(const struct writes *writes, struct buf *out, struct err *err)
+{
+    struct berval octets = {0};
+    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    bool good = ber != NULL && ber_printf(ber, "{") >= 0;
+    for (size_t i = 0; i < writes->count && good; i++)
+        good = encode_write(ber, &writes->list[i]);
+    good = good && ber_printf(ber, "}") >= 0 && ber_flatten2(ber, &octets, 0) == 0;
+    if (good)
+        buf_append(out, octets.bv_val, octets.bv_len);
+    ber_free(ber, 1);
+    return good ? buf_check(out, "transaction", err) : err_set(err, ST_TEMP, "no memory");
+}
+
+static enum status broken(struct err *err)
+{
+    return err_set(err, ST_BROKEN, "the transaction kept in the directory cannot be read");
+}
+
+static enum status decode_values(BerElement *ber, struct write *write, struct err *err)
+{
+    ber_len_t len = 0;
+    char *last = NULL;
+    enum status st = ST_OK;
+    for (ber_tag_t tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT && st == ST_OK;
+         tag = ber_next_element(ber, &len, last)) {
+        char *attribute = NULL;
+        struct berval value = {0};
+        ber_int_t none = 0;
+        if (ber_scanf(ber, "{amb}", &attribute, &value, &none) == LBER_ERROR)
+            st = broken(err);
+        else
+            st = write_value(write, attribute, span_of(value.bv_val, value.bv_len), none != 0, err);
+        ber_memfree(attribute);
+    }
+    return st;
+}
+
+static enum status decode_write(BerElement *ber, struct writes *out, struct err *err)
+{
+    ber_int_t type = 0;
+    char *dn = NULL, *assertion = NULL;
+    struct write *write = NULL;
+    enum status st = ST_OK;
+    if (ber_scanf(ber, "{iaa", &type, &dn, &assertion) == LBER_ERROR || type < WRITE_ADD ||
+        type > WRITE_REMOVE)
+        st = broken(err);
+    if (st == ST_OK && (write = write_list_new(out, (enum write_type)type, dn, assertion)) == NULL)
+        st = err_set(err, ST_TEMP, "no memory");
+    if (st == ST_OK)
+        st = decode_values(ber, write, err);
+    if (st == ST_OK && ber_scanf(ber, "}") == LBER_ERROR)
+        st = broken(err);
+    ber_memfree(dn);
+    ber_memfree(assertion);
+    return st;
+}
+
+enum status write_list_decode(struct span octets, struct writes *out, struct err *err)
+{
+    struct berval whole = {.bv_len = octets.len, .bv_val = (char *)(uintptr_t)octets.data};
+    ber_len_t len = 0;
+    char *last = NULL;
+    BerElement *ber = ber_init(&whole);
+    if (ber == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    enum status st = ST_OK;
+    for (ber_tag_t tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT && st == ST_OK;
+         tag = ber_next_element(ber, &len, last))
+        st = decode_write(ber, out, err);
+    ber_free(ber, 1);
+    if (st != ST_OK)
+        write_list_clear(out);
+    return st;
+}
+
+/* -- doing -------------------------------------------------------------------------------- */
+
+/* The attributes of a write as libldap wants them. All is borrowed but the arrays. */
+struct mods {
+    LDAPMod *list;
+    LDAPMod **pointers;
+    struct berval *values;
+    struct berval **value_pointers;
+};
+
+static void mods_clear(struct mods *mods)
+{
+    free(mods->list);
+    free(mods->pointers);
+    free(mods->values);
+    free(mods->value_pointers);
+}
+
+static bool mods_alloc(struct mods *mods, size_t count)
+{
+    mods->list = calloc(count + 1, sizeof *mods->list);
+    mods->pointers = calloc(count + 1, sizeof *mods->pointers);
+    mods->values = calloc(count + 1, sizeof *mods->values);
+    mods->value_pointers = calloc(2 * count + 1, sizeof *mods->value_pointers);
+    return mods->list != NULL && mods->pointers != NULL && mods->values != NULL &&
+           mods->value_pointers != NULL;
+}
+
+static enum status mods_make(const struct write *write, struct mods *mods, struct err *err)
+{
+    size_t made = 0, slot = 0;
+    if (!mods_alloc(mods, write->count))
+        return err_set(err, ST_TEMP, "no memory");
+    for (size_t i = 0; i < write->count; i++) {
+        const struct write_value *value = &write->values[i];
+        bool same = i > 0 && strcmp(value->attribute, write->values[i - 1].attribute) == 0;
+        if (!same) {
+            slot += i > 0; /* a NULL ends the values of the one before */
+            LDAPMod *mod = mods->pointers[made] = &mods->list[made];
+            mod->mod_op = write->type == WRITE_ADD ? LDAP_MOD_ADD : LDAP_MOD_REPLACE;
+            mod->mod_op |= LDAP_MOD_BVALUES;
+            mod->mod_type = value->attribute;
+            mod->mod_bvalues = value->none ? NULL : &mods->value_pointers[slot];
+            made++;
+        }
+        if (value->none)
+            continue;
+        mods->values[i] = (struct berval){value->value.len, value->value.data};
+        mods->value_pointers[slot++] = &mods->values[i];
+    }
+    return ST_OK;
+}
+
+enum status write_once(struct directory *dir, const struct write *write, struct err *err)
+{
+    const char *assertion = write->assertion[0] != '\0' ? write->assertion : NULL;
+    struct mods mods = {0};
+    enum status st = mods_make(write, &mods, err);
+    if (st == ST_OK && write->type == WRITE_ADD)
+        st = directory_add(dir, write->dn, mods.pointers, err);
+    else if (st == ST_OK && write->type == WRITE_CHANGE)
+        st = directory_modify(dir, write->dn, mods.pointers, assertion, err);
+    else if (st == ST_OK)
+        st = directory_delete(dir, write->dn, assertion, err);
+    mods_clear(&mods);
+    return st == ST_OK ? ST_OK : err_context(err, "%s", write->dn);
+}
+
+enum status write_again(struct directory *dir, const struct write *write, struct err *err)
+{
+    struct err why = {0};
+    enum status st = write_once(dir, write, &why);
+    if (st == ST_OK || st == ST_CONFLICT)
+        return ST_OK;
+    *err = why;
+    return st;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a transaction is going to do to the directory: a list of writes, each to one entry, that
+ * can be put into octets and read back. Each may be done twice, or by two programs at once, with
+ * the same outcome: an entry is added if it is not there, changed or removed if it still has the
+ * version that it had.
+ */
+#ifndef INKAN_LDAP_WRITE_H
+#define INKAN_LDAP_WRITE_H
+
+#include "ldap/directory.h"
+
+enum write_type { WRITE_ADD, WRITE_CHANGE, WRITE_REMOVE };
+
+struct write_value {
+    char *attribute;
+    struct buf value;
+    bool none; /* WRITE_CHANGE: the attribute is removed */
+};
+
+struct write {
+    int type; /* enum write_type */
+    char *dn;
+    char *assertion;            /* the filter that the entry must match; "" for WRITE_ADD */
+    struct write_value *values; /* values of one attribute follow each other */
+    size_t count;
+};
+
+struct writes {
+    struct write *list;
+    size_t count;
+};
+
+/* A new write at the end of the list, with copies of the texts, to be given values. NULL without
+ * memory. The pointer is good until the next. */
+struct write *write_list_new(struct writes *writes, enum write_type type, const char *dn,
+                             const char *assertion) MUST_CHECK;
+/* Adds a value, which may be empty only if `none`. */
+enum status write_value(struct write *write, const char *attribute, struct span value, bool none,
+                        struct err *err) MUST_CHECK;
+/* Frees all and zeroes. */
+void write_list_clear(struct writes *writes);
+
+/* Appends the list as octets (BER). */
+enum status write_list_encode(const struct writes *writes, struct buf *out,
+                              struct err *err) MUST_CHECK;
+/* ST_BROKEN: the octets are not such a list. */
+enum status write_list_decode(struct span octets, struct writes *out, struct err *err) MUST_CHECK;
+
+/* Does one write. ST_CONFLICT: the entry is there already, or no longer matches the assertion. */
+enum status write_once(struct directory *dir, const struct write *write,
+                       struct err *err) MUST_CHECK;
+/* The same, but that it was done already is ST_OK. */
+enum status write_again(struct directory *dir, const struct write *write,
+                        struct err *err) MUST_CHECK;
+
+#endif
