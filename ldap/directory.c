@@ -189,6 +189,14 @@ enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **ch
     return gone_is_conflict(finish(dir, sent, id, err), err);
 }
 
+enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
+                           const char *parent, struct err *err)
+{
+    int id = 0;
+    int sent = ldap_rename(dir->ld, dn, rdn, parent, 1, NULL, NULL, &id);
+    return gone_is_conflict(finish(dir, sent, id, err), err);
+}
+
 enum status directory_delete(struct directory *dir, const char *dn, const char *assertion,
                              struct err *err)
 {

@@ -67,6 +67,9 @@ enum status directory_add(struct directory *dir, const char *dn, LDAPMod **attri
  * as for an entry that is not there. */
 enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **changes,
                              const char *assertion, struct err *err);
+/* Gives an entry, with all below it, another parent. ST_CONFLICT if it is not there. */
+enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
+                           const char *parent, struct err *err);
 enum status directory_delete(struct directory *dir, const char *dn, const char *assertion,
                              struct err *err);
 

@@ -8,6 +8,7 @@
 #include "ldap/find.h"
 #include "ldap/layout.h"
 #include "ldap/locate.h"
+#include "ldap/names.h"
 #include "ldap/transaction.h"
 
 /* -- reading ------------------------------------------------------------------------------ */
@@ -27,79 +28,6 @@ enum status records_get(struct driver_conn *conn, const struct kind *kind, void 
         kind_clear(kind, found);
     }
     free(found);
-    return st;
-}
-
-/* -- what refers to what ------------------------------------------------------------------ */
-
-/* `of.field` names a `to`; a new `of` stands below it if `below`. */
-static const struct {
-    const struct kind *of;
-    const char *field;
-    const struct kind *to;
-    bool below;
-} references[] = {
-    {&kind_domain, "tenant", &kind_tenant, true},
-    {&kind_key, "domain", &kind_domain, true},
-    {&kind_rule, "domain", &kind_domain, false},
-    {&kind_grant, "tenant", &kind_tenant, false},
-};
-enum { REFERENCES = sizeof references / sizeof references[0] };
-
-static enum layout_place place_of(const struct kind *kind)
-{
-    return kind == &kind_rule    ? LAYOUT_RULES
-           : kind == &kind_grant ? LAYOUT_GRANTS
-           : kind == &kind_event ? LAYOUT_EVENTS
-                                 : LAYOUT_TENANTS;
-}
-
-struct new_names {
-    struct buf dn, parent; /* of a new entry, and of what it refers to */
-};
-
-static enum status name_entry(struct directory *dir, const struct kind *kind, const void *record,
-                              struct new_names *out, struct err *err)
-{
-    entry_rdn(kind, record, &out->dn);
-    buf_append_char(&out->dn, ',');
-    for (size_t i = 0; i < REFERENCES; i++) {
-        if (references[i].of != kind)
-            continue;
-        const struct field *field = kind_field(kind, span_str(references[i].field));
-        enum status st =
-            locate_named(dir, references[i].to, *field_text(field, record), &out->parent, err);
-        if (st == ST_NOT_FOUND)
-            return err_set(err, ST_INVALID, "it refers to a record that does not exist");
-        if (st != ST_OK)
-            return st;
-        if (references[i].below) {
-            buf_append_span(&out->dn, buf_span(&out->parent));
-            return buf_check(&out->dn, "DN", err);
-        }
-    }
-    layout_dn(dir, place_of(kind), &out->dn);
-    return buf_check(&out->dn, "DN", err);
-}
-
-static enum status found_one(void *arg, const void *record, struct err *err)
-{
-    (void)arg, (void)record;
-    return err_set(err, ST_DENIED, "other records refer to it");
-}
-
-static enum status check_unreferred(struct driver_conn *conn, const struct kind *kind,
-                                    const void *record, struct err *err)
-{
-    enum status st = ST_OK;
-    for (size_t i = 0; i < REFERENCES && st == ST_OK; i++) {
-        if (references[i].to != kind)
-            continue;
-        struct query query = {.kind = references[i].of, .filter_count = 1};
-        query.filters[0].field = kind_field(query.kind, span_str(references[i].field));
-        query.filters[0].text = *field_text(kind_field(kind, SPAN_LIT("name")), record);
-        st = find_records(conn, &query, found_one, NULL, err);
-    }
     return st;
 }
 
@@ -171,10 +99,10 @@ static enum status add_entry(struct directory *dir, const struct kind *kind, con
                              struct err *err)
 {
     char class[ENTRY_NAME_SIZE];
-    struct new_names names = {.dn = {0}};
+    struct names names = {.dn = {0}};
     struct write *write = NULL;
     entry_class(kind, class);
-    enum status st = name_entry(dir, kind, record, &names, err);
+    enum status st = names_of_new(dir, kind, record, &names, err);
     if (st == ST_OK) {
         write = write_list_new(list_for(dir, kind, record), WRITE_ADD, buf_cstr(&names.dn), "");
         st = write != NULL ? layout_classes(write, class, err)
@@ -182,12 +110,13 @@ static enum status add_entry(struct directory *dir, const struct kind *kind, con
     }
     if (st == ST_OK)
         st = add_values(write, kind, record, err);
+    if (st == ST_OK && names.cn.len > 0)
+        st = write_value(write, "cn", buf_span(&names.cn), false, err);
     if (st == ST_OK && kind == &kind_domain)
         st = write_value(write, "inkanTenantEntry", buf_span(&names.parent), false, err);
     if (st == ST_OK)
         st = transaction_note(dir->tx, kind, record, buf_cstr(&names.dn), err);
-    buf_clear(&names.dn);
-    buf_clear(&names.parent);
+    names_clear(&names);
     return st;
 }
 
@@ -212,47 +141,82 @@ static enum status insert(struct directory *dir, const struct kind *kind, void *
     return add_entry(dir, kind, record, err);
 }
 
-/* The stored record must have the version of `record`, and the same owner. */
-static enum status check_stored(struct directory *dir, const struct kind *kind, const void *record,
-                                struct err *err)
+/* The stored record, which must have the version of `record`; freed with free_record. */
+static enum status read_stored(struct directory *dir, const struct kind *kind, const void *record,
+                               void **out, struct err *err)
 {
     const struct field *version = kind_flagged(kind, FIELD_VERSION);
-    void *stored = calloc(1, kind->size);
-    if (stored == NULL || kind_copy(kind, record, stored, err) != ST_OK) {
-        free(stored);
+    *out = calloc(1, kind->size);
+    if (*out == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    }
-    enum status st = records_get(&dir->base, kind, stored, err);
+    enum status st = locate_record(dir, kind, record, (struct locate_found){.record = *out}, err);
     if (st == ST_NOT_FOUND ||
-        (st == ST_OK && *field_int(version, stored) != *field_int(version, record)))
-        st = err_set(err, ST_CONFLICT, "changed by somebody else meanwhile");
-    else if (st == ST_OK && kind == &kind_domain &&
-             strcmp(((struct domain *)stored)->tenant, ((const struct domain *)record)->tenant) !=
-                 0)
-        st = err_set(err, ST_INVALID, "a domain cannot be given to another tenant");
-    kind_clear(kind, stored);
-    free(stored);
+        (st == ST_OK && *field_int(version, *out) != *field_int(version, record)))
+        return err_set(err, ST_CONFLICT, "changed by somebody else meanwhile");
     return st;
 }
 
-/* Writes `after`, whose version is one more than that of the stored `before`. */
-static enum status change_entry(struct directory *dir, const struct kind *kind, const void *before,
-                                const void *after, struct err *err)
+static void free_record(const struct kind *kind, void *record)
 {
-    struct buf dn = {0}, assertion = {0};
-    struct write *write = NULL;
-    enum status st = locate_record(dir, kind, after, (struct locate_found){.dn = &dn}, err);
-    entry_version_filter(kind, before, &assertion);
-    if (st == ST_OK) {
-        write = write_list_new(list_for(dir, kind, after), WRITE_CHANGE, buf_cstr(&dn),
-                               buf_cstr(&assertion));
-        st = write != NULL ? add_values(write, kind, after, err)
+    if (record != NULL)
+        kind_clear(kind, record);
+    free(record);
+}
+
+/* A domain that was given to another tenant goes to stand below it, if it stood below the old
+ * one; *dn becomes its new DN. */
+static enum status move_entry(struct directory *dir, const void *record, struct buf *dn,
+                              const struct buf *parent, struct err *err)
+{
+    struct buf rdn = {0};
+    entry_rdn(&kind_domain, record, &rdn);
+    buf_append_char(&rdn, ',');
+    enum status st = buf_check(&rdn, "DN", err);
+    if (st == ST_OK && span_has_prefix(buf_span(dn), buf_span(&rdn))) {
+        struct span own = span_head(buf_span(&rdn), rdn.len - 1);
+        struct write *write = write_list_new(&dir->tx->writes, WRITE_MOVE, buf_cstr(dn), "");
+        st = write != NULL ? write_value(write, "rdn", own, false, err)
                            : err_set(err, ST_TEMP, "ldap: no memory");
+        if (st == ST_OK)
+            st = write_value(write, "parent", buf_span(parent), false, err);
+        buf_truncate(dn, rdn.len);
+        buf_append_span(dn, buf_span(parent));
     }
-    if (st == ST_OK)
-        st = transaction_note(dir->tx, kind, after, buf_cstr(&dn), err);
-    buf_clear(&dn);
+    buf_clear(&rdn);
+    return st == ST_OK ? buf_check(dn, "DN", err) : st;
+}
+
+static enum status add_change(struct directory *dir, const struct names_change *change,
+                              struct names *names, struct err *err)
+{
+    struct buf assertion = {0};
+    entry_version_filter(change->kind, change->before, &assertion);
+    struct write *write = write_list_new(list_for(dir, change->kind, change->after), WRITE_CHANGE,
+                                         buf_cstr(&names->dn), buf_cstr(&assertion));
     buf_clear(&assertion);
+    enum status st = write != NULL ? add_values(write, change->kind, change->after, err)
+                                   : err_set(err, ST_TEMP, "ldap: no memory");
+    bool moves = change->kind == &kind_domain && names->parent.len > 0;
+    if (st == ST_OK && moves)
+        st = write_value(write, "inkanTenantEntry", buf_span(&names->parent), false, err);
+    if (st == ST_OK && moves)
+        st = move_entry(dir, change->after, &names->dn, &names->parent, err);
+    return st;
+}
+
+static enum status change_entry(struct directory *dir, const struct names_change *change,
+                                struct err *err)
+{
+    struct names names = {.dn = {0}};
+    enum status st = locate_record(dir, change->kind, change->after,
+                                   (struct locate_found){.dn = &names.dn}, err);
+    if (st == ST_OK)
+        st = names_new_parent(dir, change, &names.parent, err);
+    if (st == ST_OK)
+        st = add_change(dir, change, &names, err);
+    if (st == ST_OK)
+        st = transaction_note(dir->tx, change->kind, change->after, buf_cstr(&names.dn), err);
+    names_clear(&names);
     return st;
 }
 
@@ -262,23 +226,14 @@ static enum status write_record(struct directory *dir, const struct kind *kind, 
 {
     int64_t *version = field_int(kind_flagged(kind, FIELD_VERSION), record);
     void *before = NULL;
-    enum status st = ST_OK;
-    if (*version > 0) {
-        before = calloc(1, kind->size);
-        st = before != NULL ? kind_copy(kind, record, before, err)
-                            : err_set(err, ST_TEMP, "ldap: no memory");
-        if (st == ST_OK)
-            st = check_stored(dir, kind, record, err);
-    }
+    enum status st = *version > 0 ? read_stored(dir, kind, record, &before, err) : ST_OK;
     *version += 1;
     if (st == ST_OK)
-        st = before != NULL ? change_entry(dir, kind, before, record, err)
+        st = before != NULL ? change_entry(dir, &(struct names_change){kind, before, record}, err)
                             : insert(dir, kind, record, err);
     if (st != ST_OK)
         *version -= 1;
-    if (before != NULL)
-        kind_clear(kind, before);
-    free(before);
+    free_record(kind, before);
     return st;
 }
 
@@ -308,9 +263,11 @@ enum status records_del(struct driver_conn *conn, const struct kind *kind, const
     struct buf dn = {0}, assertion = {0};
     if (kind == &kind_event)
         return err_set(err, ST_DENIED, "audit events are never changed or removed");
-    enum status st = check_stored(dir, kind, record, err);
+    void *stored = NULL;
+    enum status st = read_stored(dir, kind, record, &stored, err);
+    free_record(kind, stored);
     if (st == ST_OK)
-        st = check_unreferred(conn, kind, record, err);
+        st = names_check_unreferred(conn, kind, record, err);
     if (st == ST_OK)
         st = locate_record(dir, kind, record, (struct locate_found){.dn = &dn}, err);
     entry_version_filter(kind, record, &assertion);

@@ -118,7 +118,7 @@ static enum status decode_write(BerElement *ber, struct writes *out, struct err 
     struct write *write = NULL;
     enum status st = ST_OK;
     if (ber_scanf(ber, "{iaa", &type, &dn, &assertion) == LBER_ERROR || type < WRITE_ADD ||
-        type > WRITE_REMOVE)
+        type > WRITE_MOVE)
         st = broken(err);
     if (st == ST_OK && (write = write_list_new(out, (enum write_type)type, dn, assertion)) == NULL)
         st = err_set(err, ST_TEMP, "no memory");
@@ -202,7 +202,22 @@ static enum status mods_make(const struct write *write, struct mods *mods, struc
     return ST_OK;
 }
 
-enum status write_once(struct directory *dir, const struct write *write, struct err *err)
+static enum status move(struct directory *dir, struct write *write, struct err *err)
+{
+    if (write->count != 2)
+        return err_set(err, ST_BROKEN, "ldap: a move without a place to go to");
+    return directory_move(dir, write->dn, buf_cstr(&write->values[0].value),
+                          buf_cstr(&write->values[1].value), err);
+}
+
+/* The reason comes first: DNs may be longer than an error's text. */
+static enum status name_entry(const struct write *write, struct err *err)
+{
+    struct err why = *err;
+    return err_set(err, why.code, "%s (entry %s)", why.text, write->dn);
+}
+
+enum status write_once(struct directory *dir, struct write *write, struct err *err)
 {
     const char *assertion = write->assertion[0] != '\0' ? write->assertion : NULL;
     struct mods mods = {0};
@@ -211,13 +226,15 @@ enum status write_once(struct directory *dir, const struct write *write, struct 
         st = directory_add(dir, write->dn, mods.pointers, err);
     else if (st == ST_OK && write->type == WRITE_CHANGE)
         st = directory_modify(dir, write->dn, mods.pointers, assertion, err);
+    else if (st == ST_OK && write->type == WRITE_MOVE)
+        st = move(dir, write, err);
     else if (st == ST_OK)
         st = directory_delete(dir, write->dn, assertion, err);
     mods_clear(&mods);
-    return st == ST_OK ? ST_OK : err_context(err, "%s", write->dn);
+    return st == ST_OK ? ST_OK : name_entry(write, err);
 }
 
-enum status write_again(struct directory *dir, const struct write *write, struct err *err)
+enum status write_again(struct directory *dir, struct write *write, struct err *err)
 {
     struct err why = {0};
     enum status st = write_once(dir, write, &why);

@@ -3,14 +3,14 @@
  * What a transaction is going to do to the directory: a list of writes, each to one entry, that
  * can be put into octets and read back. Each may be done twice, or by two programs at once, with
  * the same outcome: an entry is added if it is not there, changed or removed if it still has the
- * version that it had.
+ * version that it had, moved if it is still where it was.
  */
 #ifndef INKAN_LDAP_WRITE_H
 #define INKAN_LDAP_WRITE_H
 
 #include "ldap/directory.h"
 
-enum write_type { WRITE_ADD, WRITE_CHANGE, WRITE_REMOVE };
+enum write_type { WRITE_ADD, WRITE_CHANGE, WRITE_REMOVE, WRITE_MOVE };
 
 struct write_value {
     char *attribute;
@@ -22,7 +22,8 @@ struct write {
     int type; /* enum write_type */
     char *dn;
     char *assertion;            /* the filter that the entry must match; "" for WRITE_ADD */
-    struct write_value *values; /* values of one attribute follow each other */
+    struct write_value *values; /* values of one attribute follow each other; for WRITE_MOVE two,
+                                 * the entry's own name (RDN) and the DN of its new parent */
     size_t count;
 };
 
@@ -48,10 +49,8 @@ enum status write_list_encode(const struct writes *writes, struct buf *out,
 enum status write_list_decode(struct span octets, struct writes *out, struct err *err) MUST_CHECK;
 
 /* Does one write. ST_CONFLICT: the entry is there already, or no longer matches the assertion. */
-enum status write_once(struct directory *dir, const struct write *write,
-                       struct err *err) MUST_CHECK;
+enum status write_once(struct directory *dir, struct write *write, struct err *err) MUST_CHECK;
 /* The same, but that it was done already is ST_OK. */
-enum status write_again(struct directory *dir, const struct write *write,
-                        struct err *err) MUST_CHECK;
+enum status write_again(struct directory *dir, struct write *write, struct err *err) MUST_CHECK;
 
 #endif

@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/settings.h"
+
 const char *suite_url;
 struct suite_commands suite_commands;
+static struct settings *settings;
 
 void suite_expect(enum status st, enum status want, const struct err *err, const char *what)
 {
@@ -18,7 +21,8 @@ struct store *suite_open(size_t connections, int64_t timeout_ms)
     const struct store_options options = {.url = suite_url,
                                           .timeout_ms = timeout_ms,
                                           .connections = connections,
-                                          .actor = "conformance"};
+                                          .actor = "conformance",
+                                          .ldap = &settings->ldap};
     struct store *store = NULL;
     EXPECT(ST_OK, store_open(&options, &store, &err));
     return store;
@@ -128,6 +132,7 @@ static const struct {
     {"--slow", offsetof(struct suite_commands, slow)},
     {"--fast", offsetof(struct suite_commands, fast)},
     {"--deaf", offsetof(struct suite_commands, deaf)},
+    {"--settings", offsetof(struct suite_commands, settings)},
 };
 
 static bool read_option(const char *name, const char *value)
@@ -141,6 +146,16 @@ static bool read_option(const char *name, const char *value)
     return false;
 }
 
+/* Those of the file, or the defaults. */
+static bool read_settings(void)
+{
+    struct err err = {0};
+    bool good = settings_load(suite_commands.settings, NULL, NULL, &settings, &err) == ST_OK;
+    if (!good)
+        fprintf(stderr, "%s\n", err.text);
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     bool good = argc >= 2 && argc % 2 == 0;
@@ -150,11 +165,14 @@ int main(int argc, char **argv)
         fprintf(
             stderr,
             "usage: conformance URL [--newer|--stop|--start|--hang|--resume|--slow|--fast COMMAND]"
-            " [--deaf yes]\n");
+            " [--deaf yes] [--settings FILE]\n");
         return 2;
     }
+    if (!read_settings())
+        return 2;
     suite_url = argv[1];
     int failed = suite_records() + suite_transactions() + suite_hot_path() + suite_keyring() +
                  suite_refreshed() + suite_tiers() + suite_outage() + suite_schema();
+    settings_free(settings);
     return failed == 0 ? 0 : 1;
 }

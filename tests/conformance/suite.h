@@ -2,7 +2,7 @@
  *
  * What every driver must do, as tests that only know a URL: `conformance URL [--newer COMMAND]
  * [--stop COMMAND --start COMMAND] [--hang COMMAND --resume COMMAND]
- * [--slow COMMAND --fast COMMAND] [--deaf yes]`. The store at
+ * [--slow COMMAND --fast COMMAND] [--deaf yes] [--settings FILE]`. The store at
  * URL is there and empty (schema applied).
  */
 #ifndef INKAN_TESTS_CONFORMANCE_SUITE_H
@@ -32,6 +32,7 @@ struct suite_commands {
     const char *stop, *start;  /* at once, as a crash; and up again */
     const char *hang, *resume; /* SIGSTOP, SIGCONT */
     const char *slow, *fast;   /* commits take 900 ms whatever the time limit; no longer */
+    const char *settings;      /* not a command: a settings file, for section [ldap] */
     const char *deaf;          /* not a command: the way there lets no notifications through */
 };
 extern struct suite_commands suite_commands;
