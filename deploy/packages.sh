@@ -11,7 +11,8 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format
     libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl perl libmail-dkim-perl
-    libnet-dns-perl opendkim openssl postfix sqlite3 postgresql-15 pgbouncer memcached bind9-utils"
+    libnet-dns-perl opendkim openssl postfix sqlite3 postgresql-15 pgbouncer memcached
+    slapd ldap-utils libsasl2-modules bind9-utils"
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -47,8 +48,8 @@ install_quietly() {
         as_root chmod 755 "$guard"
         placed=yes
     fi
-    echo "postfix postfix/main_mailer_type select No configuration" |
-        as_root debconf-set-selections
+    printf '%s\n' "postfix postfix/main_mailer_type select No configuration" \
+        "slapd slapd/no_configuration boolean true" | as_root debconf-set-selections
     result=0
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-remove \
         --no-install-recommends "$@" || result=$?
