@@ -160,6 +160,11 @@ static enum status commit(struct driver_conn *conn, struct err *err)
     return transaction_commit(directory_of(conn), err);
 }
 
+static enum status fence(struct driver_conn *conn, struct err *err)
+{
+    return transaction_fence(directory_of(conn), err);
+}
+
 static void rollback(struct driver_conn *conn)
 {
     transaction_drop(directory_of(conn));
@@ -177,6 +182,7 @@ const struct driver ldap_driver = {
     .schema = schema,
     .begin = begin,
     .commit = commit,
+    .fence = fence,
     .rollback = rollback,
     .get = records_get,
     .find = find_records,

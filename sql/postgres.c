@@ -355,6 +355,7 @@ const struct driver postgres_driver = {
     .schema = postgres_schema,
     .begin = postgres_begin,
     .commit = postgres_commit,
+    .fence = sql_record_fence,
     .rollback = postgres_rollback,
     .get = sql_record_get,
     .find = sql_record_find,

@@ -217,3 +217,15 @@ enum status sql_record_del(struct driver_conn *conn, const struct kind *kind, co
         return err_set(err, ST_DENIED, "other records refer to it");
     return st == ST_OK ? changed_one(conn, err) : st;
 }
+
+enum status sql_record_fence(struct driver_conn *conn, struct err *err)
+{
+    struct change row = {.kind = strdup("turn"), .name = strdup("-")};
+    enum status st = ST_TEMP;
+    if (row.kind != NULL && row.name != NULL)
+        st = sql_record_put(conn, &kind_change, &row, err);
+    else
+        err_set(err, ST_TEMP, "no memory");
+    kind_clear(&kind_change, &row);
+    return st;
+}

@@ -28,6 +28,9 @@ enum status sql_record_find(struct driver_conn *conn, const struct query *query,
                             void *arg, struct err *err) MUST_CHECK;
 enum status sql_record_put(struct driver_conn *conn, const struct kind *kind, void *record,
                            struct err *err) MUST_CHECK;
+/* Queues up behind the transaction in question, which holds its place among the writers of the
+ * change feed until its end. */
+enum status sql_record_fence(struct driver_conn *conn, struct err *err);
 enum status sql_record_del(struct driver_conn *conn, const struct kind *kind, const void *record,
                            struct err *err) MUST_CHECK;
 enum status sql_record_lookup(struct driver_conn *conn, const char *const *names, size_t count,

@@ -311,6 +311,7 @@ const struct driver sqlite_driver = {
     .schema = sqlite_schema,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
+    .fence = sql_record_fence,
     .rollback = sqlite_rollback,
     .get = sql_record_get,
     .find = sql_record_find,

@@ -85,6 +85,9 @@ struct driver {
     enum status (*begin)(struct driver_conn *conn, struct err *err);
     /* ST_UNSURE when the answer was lost. The transaction is over whatever the answer. */
     enum status (*commit)(struct driver_conn *conn, struct err *err);
+    /* In a transaction of its own: afterwards no commit whose answer was lost before is still under
+     * way; it has happened, or never will. */
+    enum status (*fence)(struct driver_conn *conn, struct err *err);
     void (*rollback)(struct driver_conn *conn);
 
     /* Fills the record whose primary key is set. ST_NOT_FOUND leaves it as it was. */

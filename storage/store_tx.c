@@ -199,18 +199,6 @@ static bool same_event(const struct event *a, const struct event *b)
     return true;
 }
 
-/* Waits in turn behind the transaction whose end is not known, if it is still under way in the
- * server: it holds its place among the writers of the change feed until then. */
-static enum status wait_turn(struct store_tx *tx, struct err *err)
-{
-    struct change row = {.kind = strdup("turn"), .name = strdup("-")};
-    enum status st = err_set(err, ST_TEMP, "no memory");
-    if (row.kind != NULL && row.name != NULL)
-        st = tx->conn->driver->put(tx->conn, &kind_change, &row, err);
-    kind_clear(&kind_change, &row);
-    return st;
-}
-
 /* The answer to a commit was lost with its connection. Whether it happened shows in the last
  * audit event of the transaction: events are only ever added, so if it is there, all is. */
 static enum status look_after(struct store *store, const struct event *event, struct err *err)
@@ -220,7 +208,7 @@ static enum status look_after(struct store *store, const struct event *event, st
     struct store_tx *tx = NULL;
     enum status st = event->id != 0 ? store_begin(store, &tx, &why) : ST_UNSURE;
     if (st == ST_OK)
-        st = wait_turn(tx, &why);
+        st = tx->conn->driver->fence(tx->conn, &why);
     if (st == ST_OK)
         st = store_tx_get(tx, &kind_event, &found, &why);
     store_rollback(tx);
