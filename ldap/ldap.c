@@ -190,4 +190,7 @@ const struct driver ldap_driver = {
     .del = records_del,
     .lookup = lookup_profiles,
     .changes = changes_read,
+    .history = INT64_C(600000000), /* microseconds: ten minutes */
+    .watch = watch_begin,
+    .watched = watch_take,
 };

@@ -110,8 +110,7 @@ static bool wait_for_change(struct worker *w)
     };
     if (poll(words, 2, FEED_PERIOD_MS) > 0 && words[0].revents != 0)
         return false;
-    if (words[1].revents != 0)
-        store_watched(w->store);
+    keyring_listen(w->keyring);
     return true;
 }
 

@@ -332,9 +332,11 @@ static enum status postgres_watch(struct driver_conn *base, int *fd_out, struct 
     return sql_query_text(base, "LISTEN inkan_change", NULL, NULL, err);
 }
 
-static enum status postgres_watched(struct driver_conn *base, struct err *err)
+static enum status postgres_watched(struct driver_conn *base, driver_row *row, void *arg,
+                                    struct err *err)
 {
     struct postgres_conn *conn = conn_of(base);
+    (void)row, (void)arg; /* all changes go through the feed */
     PGnotify *note;
     if (PQconsumeInput(conn->pg) == 0)
         return lost(conn, err);
@@ -363,6 +365,7 @@ const struct driver postgres_driver = {
     .del = sql_record_del,
     .lookup = sql_record_lookup,
     .changes = sql_record_changes,
+    .history = SQL_HISTORY,
     .watch = postgres_watch,
     .watched = postgres_watched,
 };

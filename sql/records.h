@@ -13,6 +13,8 @@
 typedef enum status sql_row_reader(void *arg, const struct sql_row *row, struct err *err);
 
 /* A SQL driver's connection starts with this. */
+enum { SQL_HISTORY = 10000 }; /* rows of the change feed */
+
 struct sql_conn {
     struct driver_conn base;
     /* Runs a statement by the connection's deadline and clears it; `read` NULL ignores rows.

@@ -319,4 +319,5 @@ const struct driver sqlite_driver = {
     .del = sql_record_del,
     .lookup = sql_record_lookup,
     .changes = sql_record_changes,
+    .history = SQL_HISTORY,
 };

@@ -17,7 +17,7 @@ enum {
 
 struct entry {
     struct cache_value *value; /* NULL: negative */
-    int64_t put_ms, position;
+    struct moment read;
     size_t bytes;
     struct entry *prev, *next; /* in its list, most recently used first */
     UT_hash_handle hh;
@@ -125,7 +125,7 @@ void cache_free(struct cache *cache)
 {
     if (cache == NULL)
         return;
-    cache_forget_before(cache, INT64_MAX);
+    cache_all_changed(cache, (struct moment){.position = INT64_MAX});
     for (size_t i = 0; i < cache->count; i++) {
         changes_clear(&cache->shards[i].changes);
         pthread_cond_destroy(&cache->shards[i].landed);
@@ -157,7 +157,7 @@ static enum cache_answer get(struct cache *cache, const char *name, int64_t olde
     enum cache_answer answer = CACHE_MISS;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_STR(shard->entries, name, entry);
-    if (entry != NULL && now_ms - entry->put_ms < ttl_of(cache, entry) + oldest_extra_ms) {
+    if (entry != NULL && now_ms - entry->read.ms < ttl_of(cache, entry) + oldest_extra_ms) {
         struct list *list = list_of(shard, entry);
         answer = entry->value != NULL ? CACHE_HIT : CACHE_NEGATIVE;
         if (entry->value != NULL) {
@@ -192,10 +192,10 @@ enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t
 /* -- putting ------------------------------------------------------------------------------ */
 
 static bool outdated(const struct shard *shard, const char *name, const char *group,
-                     int64_t position)
+                     struct moment read)
 {
-    return changes_outdate(&shard->changes, name, position) ||
-           (group != NULL && changes_outdate(&shard->changes, group, position));
+    return changes_outdate(&shard->changes, name, read) ||
+           (group != NULL && changes_outdate(&shard->changes, group, read));
 }
 
 static struct entry *entry_new(const char *name, struct cache_value *value)
@@ -220,19 +220,17 @@ static void make_room(struct shard *shard, struct list *list, struct entry **dea
     }
 }
 
-void cache_put(struct cache *cache, const char *name, struct cache_value *value, int64_t position,
-               int64_t now_ms)
+void cache_put(struct cache *cache, const char *name, struct cache_value *value, struct moment read)
 {
     struct shard *shard = shard_of(cache, name);
     struct entry *dead = NULL, *old = NULL, *entry = entry_new(name, value);
     if (entry == NULL)
         return; /* the next message loads it again */
-    entry->put_ms = now_ms;
-    entry->position = position;
+    entry->read = read;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_STR(shard->entries, name, old);
     const char *group = value != NULL ? value->group : NULL;
-    if (outdated(shard, name, group, position) || (old != NULL && old->position > position)) {
+    if (outdated(shard, name, group, read) || (old != NULL && old->read.position > read.position)) {
         dead = entry;
     } else {
         struct list *list = list_of(shard, entry);
@@ -309,58 +307,58 @@ void cache_flight_end(struct cache *cache, const char *name, bool loaded)
 
 /* -- the change feed ---------------------------------------------------------------------- */
 
-bool cache_is_outdated(struct cache *cache, const char *name, const char *group, int64_t position)
+bool cache_is_outdated(struct cache *cache, const char *name, const char *group, struct moment read)
 {
     struct shard *shard = shard_of(cache, name);
     pthread_mutex_lock(&shard->lock);
-    bool is = outdated(shard, name, group, position);
+    bool is = outdated(shard, name, group, read);
     pthread_mutex_unlock(&shard->lock);
     return is;
 }
 
-void cache_changed(struct cache *cache, const char *name, int64_t position)
+void cache_changed(struct cache *cache, const char *name, struct moment change)
 {
     struct shard *shard = shard_of(cache, name);
     struct entry *entry = NULL, *dead = NULL;
     pthread_mutex_lock(&shard->lock);
-    changes_note(&shard->changes, name, position);
+    changes_note(&shard->changes, name, change);
     HASH_FIND_STR(shard->entries, name, entry);
-    if (entry != NULL && entry->position < position)
+    if (entry != NULL && changes_moment_outdates(change, entry->read))
         unlink_entry(shard, entry, &dead);
     pthread_mutex_unlock(&shard->lock);
     free_entries(dead);
 }
 
-/* Drops what was read before `position`, of one group or (NULL) of all. */
-static void drop_before(struct shard *shard, const char *group, int64_t position)
+/* Drops what is outdated, of one group or (NULL) of all. */
+static void drop_outdated(struct shard *shard, const char *group, struct moment change)
 {
     struct entry *each = NULL, *next = NULL, *dead = NULL;
     pthread_mutex_lock(&shard->lock);
     if (group != NULL)
-        changes_note(&shard->changes, group, position);
+        changes_note(&shard->changes, group, change);
     else
-        changes_forget_before(&shard->changes, position);
+        changes_note_all(&shard->changes, change);
     HASH_ITER(hh, shard->entries, each, next)
     {
         bool matches = group == NULL || (each->value != NULL && each->value->group != NULL &&
                                          strcmp(each->value->group, group) == 0);
-        if (matches && each->position < position)
+        if (matches && changes_moment_outdates(change, each->read))
             unlink_entry(shard, each, &dead);
     }
     pthread_mutex_unlock(&shard->lock);
     free_entries(dead);
 }
 
-void cache_group_changed(struct cache *cache, const char *group, int64_t position)
+void cache_group_changed(struct cache *cache, const char *group, struct moment change)
 {
     for (size_t i = 0; i < cache->count; i++)
-        drop_before(&cache->shards[i], group, position);
+        drop_outdated(&cache->shards[i], group, change);
 }
 
-void cache_forget_before(struct cache *cache, int64_t position)
+void cache_all_changed(struct cache *cache, struct moment change)
 {
     for (size_t i = 0; i < cache->count; i++)
-        drop_before(&cache->shards[i], NULL, position);
+        drop_outdated(&cache->shards[i], NULL, change);
 }
 
 void cache_stats(struct cache *cache, struct cache_stats *out)

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "storage/changes.h"
 
 /* A cached value starts with this. */
 struct cache_value {
@@ -52,10 +53,10 @@ enum cache_answer cache_get(struct cache *cache, const char *name, int64_t now_m
  * answer. */
 enum cache_answer cache_get_stale(struct cache *cache, const char *name, int64_t now_ms,
                                   struct cache_value **value_out);
-/* Puts a value (the cache takes its own reference), or with NULL a negative entry, read at
- * change-feed `position`. Not kept if the name has changed since. */
-void cache_put(struct cache *cache, const char *name, struct cache_value *value, int64_t position,
-               int64_t now_ms);
+/* Puts a value (the cache takes its own reference), or with NULL a negative entry, read at `read`.
+ * Not kept if the name has changed since. */
+void cache_put(struct cache *cache, const char *name, struct cache_value *value,
+               struct moment read);
 
 /* Single flight. CACHE_LEAD: the caller is to load `name` and then call cache_flight_end whatever
  * came of it. CACHE_LOADED: another thread was loading it and is done, look again. CACHE_FAILED:
@@ -64,15 +65,15 @@ enum cache_flight { CACHE_LEAD, CACHE_LOADED, CACHE_FAILED };
 enum cache_flight cache_flight_begin(struct cache *cache, const char *name, int64_t deadline_ms);
 void cache_flight_end(struct cache *cache, const char *name, bool loaded);
 
-/* A row of the change feed: drops the name, and refuses values read before `position`. */
-void cache_changed(struct cache *cache, const char *name, int64_t position);
-/* The same for all names whose values are of that group. */
-void cache_group_changed(struct cache *cache, const char *group, int64_t position);
-/* Drops everything that was read before `position`, and refuses it from now on. */
-void cache_forget_before(struct cache *cache, int64_t position);
-/* Whether cache_put would refuse a value of that name and group (NULL: none) read at `position`:
- * a change since then is known. For values from elsewhere. */
-bool cache_is_outdated(struct cache *cache, const char *name, const char *group, int64_t position);
+/* The name has changed: drops it, and refuses values read before. */
+void cache_changed(struct cache *cache, const char *name, struct moment change);
+/* The same for all names whose values are of that group, and for all names. */
+void cache_group_changed(struct cache *cache, const char *group, struct moment change);
+void cache_all_changed(struct cache *cache, struct moment change);
+/* Whether cache_put would refuse a value of that name and group (NULL: none): a change since then
+ * is known. For values from elsewhere. */
+bool cache_is_outdated(struct cache *cache, const char *name, const char *group,
+                       struct moment read);
 
 struct cache_stats {
     int64_t hits, misses, negative_hits, stale_hits, evictions;

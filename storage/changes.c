@@ -8,7 +8,7 @@
 enum { NAMES_MAX = 1024 };
 
 struct changed {
-    int64_t position;
+    struct moment change;
     UT_hash_handle hh;
     char name[];
 };
@@ -42,7 +42,20 @@ static struct changed *add(struct changes *changes, const char *name)
     return changed;
 }
 
-void changes_note(struct changes *changes, const char *name, int64_t position)
+static void advance(struct moment *moment, struct moment to)
+{
+    if (moment->position < to.position)
+        moment->position = to.position;
+    if (moment->ms < to.ms)
+        moment->ms = to.ms;
+}
+
+bool changes_moment_outdates(struct moment change, struct moment read)
+{
+    return read.position < change.position || (change.ms != 0 && read.ms <= change.ms);
+}
+
+void changes_note(struct changes *changes, const char *name, struct moment change)
 {
     struct changed *changed = NULL;
     HASH_FIND_STR(changes->names, name, changed);
@@ -50,21 +63,21 @@ void changes_note(struct changes *changes, const char *name, int64_t position)
         changed = add(changes, name);
     if (changed == NULL) {
         forget(changes);
-        changes_forget_before(changes, position);
-    } else if (changed->position < position) {
-        changed->position = position;
+        changes_note_all(changes, change);
+    } else {
+        advance(&changed->change, change);
     }
 }
 
-void changes_forget_before(struct changes *changes, int64_t position)
+void changes_note_all(struct changes *changes, struct moment change)
 {
-    if (changes->floor < position)
-        changes->floor = position;
+    advance(&changes->floor, change);
 }
 
-bool changes_outdate(const struct changes *changes, const char *name, int64_t position)
+bool changes_outdate(const struct changes *changes, const char *name, struct moment read)
 {
     struct changed *changed = NULL;
     HASH_FIND_STR(changes->names, name, changed);
-    return position < changes->floor || (changed != NULL && position < changed->position);
+    return changes_moment_outdates(changes->floor, read) ||
+           (changed != NULL && changes_moment_outdates(changed->change, read));
 }

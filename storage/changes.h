@@ -9,21 +9,30 @@
 
 #include "base/bytes.h"
 
+/* A place in the history of the store: what was read before that position of the change feed, or
+ * not after that time, is outdated. Changes made by other programs have no position. */
+struct moment {
+    int64_t position;
+    int64_t ms; /* monotonic; of a change 0: it has no time */
+};
+/* Whether what was read at `read` is outdated by a change at `change`. */
+bool changes_moment_outdates(struct moment change, struct moment read);
+
 struct changed;
 
 /* Zeroed: nothing has changed. */
 struct changes {
     struct changed *names;
-    int64_t floor; /* what was read before this position is outdated whatever its name */
+    struct moment floor; /* of whatever name */
 };
 
 void changes_clear(struct changes *changes);
-/* The name changed at that position of the change feed. A full table is replaced by the floor:
- * more is called outdated than needs be, never less. */
-void changes_note(struct changes *changes, const char *name, int64_t position);
-/* Nothing read before the position counts any more. */
-void changes_forget_before(struct changes *changes, int64_t position);
-/* Whether a value of that name, read at that position, is known to be outdated. */
-bool changes_outdate(const struct changes *changes, const char *name, int64_t position);
+/* The name changed. A full table is replaced by the floor: more is called outdated than needs be,
+ * never less. */
+void changes_note(struct changes *changes, const char *name, struct moment change);
+/* All names have. */
+void changes_note_all(struct changes *changes, struct moment change);
+/* Whether a value of that name is known to be outdated. */
+bool changes_outdate(const struct changes *changes, const char *name, struct moment read);
 
 #endif

@@ -113,11 +113,16 @@ struct driver {
     enum status (*changes)(struct driver_conn *conn, const struct change_query *query,
                            driver_row *row, void *arg, struct err *err);
 
+    /* How many positions of the feed a new reader goes back, for what is cached elsewhere. */
+    int64_t history;
+
     /* Both NULL where the data base cannot tell. `watch` makes this connection, used for nothing
-     * else from then on, hear of changes: *fd_out is readable when there is one. `watched` takes
-     * in what has arrived. */
+     * else from then on, hear of changes: *fd_out is readable when there is one, or -1 if it has
+     * to be asked every second. `watched` takes in what there is. A data base that other programs
+     * may change beside the feed gives a row (kind_change without a position) for each name that
+     * was, of kind "all" where it cannot tell which. */
     enum status (*watch)(struct driver_conn *conn, int *fd_out, struct err *err);
-    enum status (*watched)(struct driver_conn *conn, struct err *err);
+    enum status (*watched)(struct driver_conn *conn, driver_row *row, void *arg, struct err *err);
 };
 
 #endif

@@ -27,31 +27,17 @@
  * message asks again. A slow worker may write such a result to memcached after the change, over
  * a newer one or not: every worker that has read the feed sees by the position what it is.
  *
- * So memcached is of no use to a worker that has not read the feed. A new worker reads it from
- * FEED_HISTORY positions back before it takes anything from there, and takes nothing that was
+ * So memcached is of no use to a worker that has not read the feed. A new worker reads it from some
+ * way back (store_history) before it takes anything from there, and takes nothing that was
  * read earlier than that.
  */
-#include "storage/keyring.h"
+#include "storage/keyring_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-
-enum { FEED_PAGE = 1000, FEED_HISTORY = 10000 };
-
-struct keyring {
-    struct store *store;
-    struct shared *shared; /* NULL: none */
-    const struct vault *vault;
-    struct cache *cache;
-    int64_t timeout_ms;
-    int64_t cursor; /* of the change feed; only the polling thread, as the next */
-    bool begun;
-    atomic_bool current;               /* the feed was read to its end at least once */
-    atomic_llong lent[CACHE_MISS + 1]; /* gets that nobody's message asked for, by their answers */
-};
 
 /* The candidate names of one question. */
 struct question {
@@ -150,6 +136,11 @@ static struct signers *last_known(struct keyring *keyring, const char *name)
     return (struct signers *)value;
 }
 
+static struct moment moment_of(const struct finding *finding)
+{
+    return (struct moment){finding->profile->position, finding->read_ms};
+}
+
 /* Makes signers of a finding (NULL when there is no such domain) and caches it. */
 static enum status keep(struct keyring *keyring, const char *name, struct finding finding,
                         struct signers **out, struct err *err)
@@ -162,8 +153,7 @@ static enum status keep(struct keyring *keyring, const char *name, struct findin
         if (st != ST_OK)
             return ST_TEMP;
     }
-    cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, finding.profile->position,
-              finding.read_ms);
+    cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, moment_of(&finding));
     return ST_OK;
 }
 
@@ -185,9 +175,16 @@ static enum status settle(struct keyring *keyring, const struct question *questi
 
 /* -- step 2: memcached -------------------------------------------------------------------- */
 
+/* Ages are kept in seconds. */
 static struct finding finding_of(const struct shared_entry *entry)
 {
-    return (struct finding){&entry->profile, clock_monotonic_ms() - entry->age_ms};
+    return (struct finding){&entry->profile, clock_monotonic_ms() - entry->age_ms - 1000};
+}
+
+static bool is_outdated(struct keyring *keyring, const char *name, const struct finding *finding)
+{
+    const char *tenant = finding->profile->found ? finding->profile->tenant.name : NULL;
+    return cache_is_outdated(keyring->cache, name, tenant, moment_of(finding));
 }
 
 /* What memcached has of all names and no known change contradicts. */
@@ -200,10 +197,8 @@ static void recall(struct keyring *keyring, const struct question *question,
     if (ask)
         shared_get(keyring->shared, question->names, question->count, entries);
     for (size_t i = 0; i < question->count; i++) {
-        const struct profile *profile = &entries[i].profile;
-        if (entries[i].answer != CACHE_MISS &&
-            cache_is_outdated(keyring->cache, question->names[i],
-                              profile->found ? profile->tenant.name : NULL, profile->position)) {
+        const struct finding finding = finding_of(&entries[i]);
+        if (entries[i].answer != CACHE_MISS && is_outdated(keyring, question->names[i], &finding)) {
             profile_clear(&entries[i].profile);
             entries[i].answer = CACHE_MISS;
         }
@@ -251,12 +246,10 @@ static void keep_entries(struct keyring *keyring, const struct question *questio
 /* -- step 3: the store -------------------------------------------------------------------- */
 
 /* Other workers are given what is not known to have changed since it was read. */
-static void tell_others(struct keyring *keyring, const char *name, const struct profile *profile)
+static void tell_others(struct keyring *keyring, const char *name, const struct finding *finding)
 {
-    const char *tenant = profile->found ? profile->tenant.name : NULL;
-    if (keyring->shared != NULL &&
-        !cache_is_outdated(keyring->cache, name, tenant, profile->position))
-        shared_put(keyring->shared, name, profile);
+    if (keyring->shared != NULL && !is_outdated(keyring, name, finding))
+        shared_put(keyring->shared, name, finding->profile);
 }
 
 static enum status ask_store(struct keyring *keyring, const struct question *question,
@@ -264,10 +257,11 @@ static enum status ask_store(struct keyring *keyring, const struct question *que
 {
     struct profile profiles[DKIM_CANDIDATES_MAX] = {0};
     struct finding findings[DKIM_CANDIDATES_MAX];
+    int64_t start_ms = clock_monotonic_ms(); /* what is heard of later may not be in the answer */
     enum status st = store_lookup(keyring->store, question->names, question->count, profiles, err);
     for (size_t i = 0; i < question->count && st == ST_OK; i++) {
-        findings[i] = (struct finding){&profiles[i], clock_monotonic_ms()};
-        tell_others(keyring, question->names[i], &profiles[i]);
+        findings[i] = (struct finding){&profiles[i], start_ms};
+        tell_others(keyring, question->names[i], &findings[i]);
     }
     if (st == ST_OK)
         st = settle(keyring, question, findings, out, err);
@@ -343,57 +337,4 @@ enum status keyring_find(struct keyring *keyring, const char *domain, struct sig
         cache_flight_end(keyring->cache, domain, loaded);
         return st;
     }
-}
-
-/* -- the change feed ---------------------------------------------------------------------- */
-
-struct page {
-    struct keyring *keyring;
-    size_t rows;
-};
-
-static enum status take_change(void *arg, const void *record, struct err *err)
-{
-    struct page *page = arg;
-    const struct change *change = record;
-    (void)err;
-    if (strcmp(change->kind, "tenant") == 0)
-        cache_group_changed(page->keyring->cache, change->name, change->position);
-    else
-        cache_changed(page->keyring->cache, change->name, change->position);
-    page->keyring->cursor = change->position;
-    page->rows++;
-    return ST_OK;
-}
-
-/* The first poll starts some way back in the feed: what was cached until now was read after that
- * point and is dropped by its row if it has changed unseen, or was read before it and is dropped
- * here. */
-static enum status begin_feed(struct keyring *keyring, struct err *err)
-{
-    int64_t newest = 0;
-    enum status st = store_position(keyring->store, &newest, err);
-    if (st != ST_OK)
-        return st;
-    keyring->cursor = newest > FEED_HISTORY ? newest - FEED_HISTORY : 0;
-    cache_forget_before(keyring->cache, keyring->cursor);
-    keyring->begun = true;
-    return ST_OK;
-}
-
-enum status keyring_poll(struct keyring *keyring, struct err *err)
-{
-    struct page page = {.keyring = keyring};
-    enum status st = keyring->begun ? ST_OK : begin_feed(keyring, err);
-    if (st != ST_OK)
-        return st;
-    do {
-        const struct change_query query = {.cursor = keyring->cursor, .limit = FEED_PAGE};
-        page.rows = 0;
-        st = store_changes(keyring->store, &query, take_change, &page, err);
-        if (st != ST_OK)
-            return st;
-    } while (page.rows == FEED_PAGE);
-    atomic_store(&keyring->current, true);
-    return ST_OK;
 }

@@ -38,6 +38,9 @@ enum status keyring_find(struct keyring *keyring, const char *domain, struct sig
  * thread. After a gap (store away) nothing is lost: the cursor stays. Before the first one
  * worked, nothing is taken from memcached. */
 enum status keyring_poll(struct keyring *keyring, struct err *err) MUST_CHECK;
+/* Takes in what store_watch has heard, and drops what other programs have changed. To be called by
+ * the same thread, when the descriptor is readable and about once a second. */
+void keyring_listen(struct keyring *keyring);
 
 void keyring_stats(struct keyring *keyring, struct cache_stats *out);
 

@@ -220,6 +220,11 @@ enum status store_position(struct store *store, int64_t *position_out, struct er
     return st;
 }
 
+int64_t store_history(const struct store *store)
+{
+    return store->driver->history;
+}
+
 /* -- typed reads -------------------------------------------------------------------------- */
 
 static enum status get_by(struct store *store, const struct kind *kind, void *record,

@@ -56,12 +56,16 @@ enum status store_changes(struct store *store, const struct change_query *query,
 /* The newest position of the change feed, 0 when it is empty. */
 enum status store_position(struct store *store, int64_t *position_out, struct err *err) MUST_CHECK;
 
+/* How many positions back a new reader of the change feed should begin. */
+int64_t store_history(const struct store *store);
+
 /* A descriptor that is readable when something changed, on a connection besides the pool, or -1
- * where the data base cannot tell or is away (it is tried again at later calls). Then the
- * caller polls the change feed, which it does every second in any case: this only wakes it
- * earlier. store_watched takes in what made it readable. Both belong to one thread. */
+ * where the data base cannot tell or is away (it is tried again at later calls). Then, and every
+ * second in any case, the caller calls store_watched, which takes in what there is and gives the
+ * names that other programs than ours have changed (driver.h), and polls the change feed. Both
+ * belong to one thread. */
 int store_watch(struct store *store);
-void store_watched(struct store *store);
+void store_watched(struct store *store, driver_row *row, void *arg);
 
 /* Changes. Begin, any number of calls, then commit or rollback; both end the transaction and
  * free it. A call that failed leaves nothing to do but rollback. */

@@ -38,13 +38,13 @@ int store_watch(struct store *store)
     return store->watcher != NULL ? store->watch_fd : -1;
 }
 
-void store_watched(struct store *store)
+void store_watched(struct store *store, driver_row *row, void *arg)
 {
     struct err err = {0};
     if (store->watcher == NULL)
         return;
     store->watcher->deadline_ms = clock_monotonic_ms() + store->timeout_ms;
-    if (store->driver->watched(store->watcher, &err) != ST_OK)
+    if (store->driver->watched(store->watcher, row, arg, &err) != ST_OK)
         give_up(store);
     else
         store->watch_wait_ms = 0;

@@ -51,11 +51,16 @@ static struct cache *cache_of(size_t bytes, size_t negative_bytes)
     return cache;
 }
 
+static struct moment at(int64_t position)
+{
+    return (struct moment){.position = position};
+}
+
 /* Puts a value and gives the caller's own reference back. */
 static void put(struct cache *cache, const char *name, int number, int64_t position)
 {
     struct cache_value *value = thing_new(number, 100, NULL);
-    cache_put(cache, name, value, position, 0);
+    cache_put(cache, name, value, at(position));
     cache_value_unref(value);
 }
 
@@ -77,7 +82,7 @@ static void entries_live_for_their_time(void **state)
     struct cache_value *value = NULL;
     (void)state;
     put(cache, "a", 7, 1);
-    cache_put(cache, "n", NULL, 1, 0);
+    cache_put(cache, "n", NULL, at(1));
     assert_int_equal(number_at(cache, "a", 99), 7);
     assert_int_equal(number_at(cache, "a", 100), 0);
     assert_int_equal(number_at(cache, "n", 9), -1);
@@ -119,7 +124,7 @@ static void negative_entries_cannot_push_real_ones_out(void **state)
     put(cache, "real", 1, 1);
     for (int i = 0; i < 10000; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        cache_put(cache, name, NULL, 1, 0);
+        cache_put(cache, name, NULL, at(1));
     }
     cache_stats(cache, &stats);
     assert_int_equal(number_at(cache, "real", 0), 1);
@@ -135,7 +140,7 @@ static void a_value_over_the_bound_is_not_kept(void **state)
     (void)state;
     put(cache, "small", 1, 1);
     struct cache_value *value = thing_new(2, 5000, &freed);
-    cache_put(cache, "large", value, 1, 0);
+    cache_put(cache, "large", value, at(1));
     assert_int_equal(number_at(cache, "large", 0), 0);
     assert_int_equal(freed, 0);
     cache_value_unref(value);
@@ -148,7 +153,7 @@ static void values_outlive_the_cache_while_used(void **state)
     struct cache *cache = cache_of(1 << 20, 1000);
     struct cache_value *value = thing_new(3, 10, NULL), *got = NULL;
     (void)state;
-    cache_put(cache, "a", value, 1, 0);
+    cache_put(cache, "a", value, at(1));
     cache_value_unref(value);
     assert_int_equal(cache_get(cache, "a", 0, &got), CACHE_HIT);
     cache_free(cache);
@@ -163,7 +168,7 @@ static void a_slow_loader_cannot_bring_an_old_value_back(void **state)
     struct cache *cache = cache_of(1 << 20, 1000);
     (void)state;
     put(cache, "a", 1, 5);
-    cache_changed(cache, "a", 6);
+    cache_changed(cache, "a", at(6));
     assert_int_equal(number_at(cache, "a", 0), 0);
     put(cache, "a", 1, 5); /* read before the change, written after it */
     assert_int_equal(number_at(cache, "a", 0), 0);
@@ -181,7 +186,7 @@ static void a_change_seen_late_spares_what_is_newer(void **state)
     struct cache *cache = cache_of(1 << 20, 1000);
     (void)state;
     put(cache, "a", 1, 9);
-    cache_changed(cache, "a", 7);
+    cache_changed(cache, "a", at(7));
     assert_int_equal(number_at(cache, "a", 0), 1);
     cache_free(cache);
 }
@@ -193,7 +198,7 @@ static void more_changes_than_are_remembered_refuse_old_readings_all_the_same(vo
     (void)state;
     for (int i = 0; i < 5000; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        cache_changed(cache, name, i + 1);
+        cache_changed(cache, name, at(i + 1));
     }
     for (int i = 0; i < 5000; i++) {
         snprintf(name, sizeof name, "n%d", i);
@@ -209,7 +214,7 @@ static void put_grouped(struct cache *cache, const char *name, const char *group
 {
     struct cache_value *value = thing_new(1, 100, NULL);
     value->group = group;
-    cache_put(cache, name, value, position, 0);
+    cache_put(cache, name, value, at(position));
     cache_value_unref(value);
 }
 
@@ -221,7 +226,7 @@ static void a_group_goes_together(void **state)
     put_grouped(cache, "b", "g", 4);
     put_grouped(cache, "c", "other", 3);
     put(cache, "d", 1, 3);
-    cache_group_changed(cache, "g", 4);
+    cache_group_changed(cache, "g", at(4));
     assert_int_equal(number_at(cache, "a", 0), 0);
     assert_int_equal(number_at(cache, "b", 0), 1); /* had seen the change */
     assert_int_equal(number_at(cache, "c", 0), 1);
@@ -239,8 +244,8 @@ static void what_was_read_too_long_ago_is_forgotten_and_refused(void **state)
     (void)state;
     put(cache, "old", 1, 9);
     put(cache, "new", 1, 10);
-    cache_put(cache, "none", NULL, 9, 0);
-    cache_forget_before(cache, 10);
+    cache_put(cache, "none", NULL, at(9));
+    cache_all_changed(cache, at(10));
     assert_int_equal(number_at(cache, "old", 0), 0);
     assert_int_equal(number_at(cache, "none", 0), 0);
     assert_int_equal(number_at(cache, "new", 0), 1);
@@ -268,15 +273,37 @@ static void readings_before_a_known_change_are_outdated(void **state)
 {
     struct cache *cache = cache_of(8 << 20, 1 << 20);
     (void)state;
-    cache_forget_before(cache, 10);
-    cache_changed(cache, "changed", 20);
-    cache_group_changed(cache, "group", 30);
+    cache_all_changed(cache, at(10));
+    cache_changed(cache, "changed", at(20));
+    cache_group_changed(cache, "group", at(30));
     for (size_t i = 0; i < sizeof readings / sizeof readings[0]; i++) {
         print_message("    %s\n", readings[i].what);
         assert_int_equal(
-            cache_is_outdated(cache, readings[i].name, readings[i].group, readings[i].position),
+            cache_is_outdated(cache, readings[i].name, readings[i].group, at(readings[i].position)),
             readings[i].outdated);
     }
+    cache_free(cache);
+}
+
+/* Changes by other programs have a time and no position. */
+static void what_was_read_before_a_foreign_change_is_dropped(void **state)
+{
+    struct cache *cache = cache_of(8 << 20, 1 << 20);
+    (void)state;
+    cache_put(cache, "a", NULL, (struct moment){5, 10});
+    cache_put(cache, "b", NULL, (struct moment){5, 10});
+    cache_changed(cache, "a", (struct moment){.ms = 10});
+    assert_int_equal(number_at(cache, "a", 11), 0);
+    assert_int_equal(number_at(cache, "b", 11), -1);
+    cache_put(cache, "a", NULL, (struct moment){5, 10});
+    assert_int_equal(number_at(cache, "a", 11), 0);
+    cache_put(cache, "a", NULL, (struct moment){5, 11});
+    assert_int_equal(number_at(cache, "a", 12), -1);
+    cache_all_changed(cache, (struct moment){.ms = 11});
+    assert_int_equal(number_at(cache, "a", 12), 0);
+    assert_int_equal(number_at(cache, "b", 12), 0);
+    assert_true(cache_is_outdated(cache, "x", NULL, (struct moment){5, 11}));
+    assert_false(cache_is_outdated(cache, "x", NULL, (struct moment){5, 12}));
     cache_free(cache);
 }
 
@@ -371,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_group_goes_together),
         cmocka_unit_test(what_was_read_too_long_ago_is_forgotten_and_refused),
         cmocka_unit_test(readings_before_a_known_change_are_outdated),
+        cmocka_unit_test(what_was_read_before_a_foreign_change_is_dropped),
         cmocka_unit_test(one_thread_loads_while_the_others_wait),
         cmocka_unit_test(waiting_ends_at_the_deadline),
     };

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ldap/socket.h"
+
+#include <errno.h>
+#include <lber.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { KEEPALIVE_S = 30 }; /* a connection that only listens must notice its server's end */
+
+/* -- opening ------------------------------------------------------------------------------ */
+
+/* Connects without blocking; false with errno. */
+static bool connect_by(int fd, const struct sockaddr *address, socklen_t len, int64_t deadline_ms)
+{
+    int fault = 0;
+    socklen_t size = sizeof fault;
+    if (connect(fd, address, len) == 0)
+        return true;
+    if (errno != EINPROGRESS)
+        return false;
+    struct pollfd writable = {.fd = fd, .events = POLLOUT};
+    if (poll(&writable, 1, (int)clock_left_ms(deadline_ms)) <= 0)
+        fault = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size) != 0)
+        fault = errno;
+    errno = fault;
+    return fault == 0;
+}
+
+static int open_address(int family, const struct sockaddr *address, socklen_t len,
+                        int64_t deadline_ms)
+{
+    int on = 1, idle_s = KEEPALIVE_S;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (!connect_by(fd, address, len, deadline_ms)) {
+        int fault = errno;
+        close(fd);
+        errno = fault;
+        return -1;
+    }
+    if (family != AF_UNIX) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    }
+    return fd;
+}
+
+static int open_local(const char *path, int64_t deadline_ms)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    return open_address(AF_UNIX, (struct sockaddr *)&address, sizeof address, deadline_ms);
+}
+
+static enum status open_tcp(const char *host, int port, int64_t deadline_ms, int *out,
+                            struct err *err)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *list = NULL;
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    int code = getaddrinfo(host, service, &hints, &list);
+    if (code != 0)
+        return err_set(err, ST_TEMP, "ldap: %s: %s", host, gai_strerror(code));
+    *out = -1;
+    for (const struct addrinfo *each = list; each != NULL && *out < 0; each = each->ai_next)
+        *out = open_address(each->ai_family, each->ai_addr, each->ai_addrlen, deadline_ms);
+    int fault = errno;
+    freeaddrinfo(list);
+    return *out >= 0 ? ST_OK : err_set(err, ST_TEMP, "ldap: %s: %s", host, strerror(fault));
+}
+
+enum status socket_open(const LDAPURLDesc *host, bool local, int64_t deadline_ms, int *out,
+                        struct err *err)
+{
+    const char *name = host->lud_host != NULL ? host->lud_host : "";
+    if (!local)
+        return open_tcp(name, host->lud_port, deadline_ms, out, err);
+    *out = open_local(name, deadline_ms);
+    return *out >= 0 ? ST_OK : err_set(err, ST_TEMP, "ldap: %s: %s", name, strerror(errno));
+}
+
+/* -- reading and writing ------------------------------------------------------------------ */
+
+static int descriptor(Sockbuf_IO_Desc *io)
+{
+    ber_socket_t fd = -1;
+    ber_sockbuf_ctrl(io->sbiod_sb, LBER_SB_OPT_GET_FD, &fd);
+    return fd;
+}
+
+static int set_up(Sockbuf_IO_Desc *io, void *arg)
+{
+    (void)io, (void)arg;
+    return 0;
+}
+
+static int tear_down(Sockbuf_IO_Desc *io)
+{
+    (void)io;
+    return 0;
+}
+
+static int control(Sockbuf_IO_Desc *io, int option, void *arg)
+{
+    (void)io, (void)option, (void)arg;
+    return 0;
+}
+
+static ber_slen_t receive(Sockbuf_IO_Desc *io, void *octets, ber_len_t len)
+{
+    return recv(descriptor(io), octets, len, 0);
+}
+
+static ber_slen_t transmit(Sockbuf_IO_Desc *io, void *octets, ber_len_t len)
+{
+    return send(descriptor(io), octets, len, MSG_NOSIGNAL);
+}
+
+static int close_descriptor(Sockbuf_IO_Desc *io)
+{
+    return close(descriptor(io));
+}
+
+enum status socket_attach(LDAP *ld, struct err *err)
+{
+    static Sockbuf_IO io = {set_up, tear_down, control, receive, transmit, close_descriptor};
+    Sockbuf *buffer = NULL;
+    bool good = ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+                ber_sockbuf_add_io(buffer, &io, LBER_SBIOD_LEVEL_PROVIDER, NULL) == 0;
+    return good ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
+}
