@@ -7,23 +7,28 @@
  * of what is measured. With --own-keys each has an Ed25519 key of its own, which costs little.
  * --private FILE keeps the shared key (PKCS#1 DER) for other programs.
  *
- *   bench_setup [--url URL] [--own-keys] [--private FILE] DIRECTORY DOMAINS
+ * Section [ldap] of the settings file FILE says how to reach a directory.
+ *
+ *   bench_setup [--url URL] [--settings FILE] [--own-keys] [--private FILE] DIRECTORY DOMAINS
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/settings.h"
 #include "dkim/crypto.h"
 #include "storage/drivers.h"
 #include "storage/store.h"
 #include "storage/vault.h"
 
-enum { PATH_SIZE = 4096, DOMAINS_A_TRANSACTION = 1000 };
+enum { PATH_SIZE = 4096, DOMAINS_A_TRANSACTION = 200 };
 
 struct setup {
     const char *url; /* NULL: inkan.db in the directory */
     const char *private_file;
+    const char *settings_file; /* NULL: the defaults */
+    struct settings *settings;
     bool own_keys;
     struct vault *vault;
     struct store *store;
@@ -69,7 +74,11 @@ static enum status open_all(struct setup *s, const char *directory, struct err *
     snprintf(url, sizeof url, "sqlite:%s/inkan.db", directory);
     if (s->url != NULL)
         options.url = store.url = s->url;
-    enum status status = vault_create(keyring, err);
+    enum status status = settings_load(s->settings_file, NULL, NULL, &s->settings, err);
+    if (status == ST_OK)
+        options.ldap = store.ldap = &s->settings->ldap;
+    if (status == ST_OK)
+        status = vault_create(keyring, err);
     if (status == ST_OK)
         status = vault_open(keyring, &s->vault, err);
     if (status == ST_OK)
@@ -133,6 +142,7 @@ static bool read_arguments(int argc, char **argv, struct setup *s)
 {
     static const struct option options[] = {
         {"url", required_argument, NULL, 'u'},
+        {"settings", required_argument, NULL, 's'},
         {"own-keys", no_argument, NULL, 'o'},
         {"private", required_argument, NULL, 'p'},
         {NULL, 0, NULL, 0},
@@ -141,6 +151,8 @@ static bool read_arguments(int argc, char **argv, struct setup *s)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'u')
             s->url = optarg;
+        else if (option == 's')
+            s->settings_file = optarg;
         else if (option == 'p')
             s->private_file = optarg;
         else if (option == 'o')
@@ -158,7 +170,8 @@ int main(int argc, char **argv)
     struct setup s = {.private = BUF_SECRET(0)};
     struct err err = {0};
     if (!read_arguments(argc, argv, &s)) {
-        fputs("usage: bench_setup [--url URL] [--own-keys] [--private FILE] DIRECTORY DOMAINS\n",
+        fputs("usage: bench_setup [--url URL] [--settings FILE] [--own-keys] [--private FILE]"
+              " DIRECTORY DOMAINS\n",
               stderr);
         return 2;
     }
@@ -176,5 +189,6 @@ int main(int argc, char **argv)
     buf_clear(&s.public);
     store_close(s.store);
     vault_close(s.vault);
+    settings_free(s.settings);
     return status_exit_code(status);
 }
