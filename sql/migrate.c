@@ -129,8 +129,8 @@ static enum status apply_within(struct driver_conn *conn, const struct backend *
 
 /* One step in one transaction, in which the version is read again: of two programs that start
  * together each migration is applied by one. */
-static enum status apply(struct driver_conn *conn, const struct backend *backend,
-                         const struct migration *migration, bool create, struct err *err)
+static enum status attempt(struct driver_conn *conn, const struct backend *backend,
+                           const struct migration *migration, bool create, struct err *err)
 {
     conn->deadline_ms = clock_monotonic_ms() + STEP_MS;
     enum status st = conn->driver->begin(conn, err);
@@ -142,6 +142,15 @@ static enum status apply(struct driver_conn *conn, const struct backend *backend
         return st == ST_CONFLICT ? st : err_context(err, "migration %s", migration->name);
     }
     return conn->driver->commit(conn, err);
+}
+
+/* The roles of PostgreSQL belong to all data bases of a server, in which programs do not take
+ * turns. Who meets another one at making them finds them there at the second attempt. */
+static enum status apply(struct driver_conn *conn, const struct backend *backend,
+                         const struct migration *migration, bool create, struct err *err)
+{
+    enum status st = attempt(conn, backend, migration, create, err);
+    return st == ST_CONFLICT ? attempt(conn, backend, migration, create, err) : st;
 }
 
 static enum status check_before(const struct driver_options *options, int newest, int version,

@@ -34,6 +34,7 @@ static const struct {
     bool broken; /* another connection may do better */
 } error_classes[] = {
     {"23505", ST_CONFLICT, false}, /* unique_violation */
+    {"42710", ST_CONFLICT, false}, /* duplicate_object: made by somebody else just now */
     {"23", ST_INVALID, false},     /* other constraints */
     {"22", ST_INVALID, false},     /* data exceptions */
     {"P0001", ST_DENIED, false},   /* raised by our triggers */
@@ -363,7 +364,7 @@ const struct driver postgres_driver = {
     .find = sql_record_find,
     .put = sql_record_put,
     .del = sql_record_del,
-    .lookup = sql_record_lookup,
+    .lookup = sql_record_lookup_call,
     .changes = sql_record_changes,
     .history = SQL_HISTORY,
     .watch = postgres_watch,

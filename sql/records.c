@@ -106,6 +106,15 @@ enum status sql_record_lookup(struct driver_conn *conn, const char *const *names
     return run(conn, &statement, lookup_row, &state, err);
 }
 
+enum status sql_record_lookup_call(struct driver_conn *conn, const char *const *names, size_t count,
+                                   struct profile *profiles, struct err *err)
+{
+    struct sql_statement statement = {0};
+    struct lookup_state state = {names, count, profiles};
+    sql_lookup_call(&statement, names, count);
+    return run(conn, &statement, lookup_row, &state, err);
+}
+
 static enum status first_cell(void *arg, const struct sql_row *row, struct err *err)
 {
     struct sql_value value = {.type = SQL_NULL};

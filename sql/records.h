@@ -37,6 +37,9 @@ enum status sql_record_del(struct driver_conn *conn, const struct kind *kind, co
                            struct err *err) MUST_CHECK;
 enum status sql_record_lookup(struct driver_conn *conn, const char *const *names, size_t count,
                               struct profile *profiles, struct err *err) MUST_CHECK;
+/* The same by the data base's function: for one that would plan the statement each time. */
+enum status sql_record_lookup_call(struct driver_conn *conn, const char *const *names, size_t count,
+                                   struct profile *profiles, struct err *err) MUST_CHECK;
 enum status sql_record_changes(struct driver_conn *conn, const struct change_query *query,
                                driver_row *row, void *arg, struct err *err) MUST_CHECK;
 

@@ -219,25 +219,44 @@ void sql_changes(struct sql_statement *s, const struct change_query *query)
     number(s, (int64_t)query->limit);
 }
 
-void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
+static void lookup_columns(struct sql_statement *s)
 {
-    add(s, "SELECT p.\"position\", ");
     columns(s, &kind_domain, true);
     add(s, ", ");
     columns(s, &kind_tenant, true);
     add(s, ", ");
     columns(s, &kind_key, true);
-    add(s, " FROM (SELECT coalesce(max(\"position\"), 0) AS \"position\" FROM \"change\") p"
-           " LEFT JOIN \"signing\" s ON s.\"domain_name\" IN (");
+}
+
+/* Always as many parameters, so that the text is one text. */
+static void lookup_names(struct sql_statement *s, const char *const *names, size_t count)
+{
     for (size_t i = 0; i < DRIVER_NAMES_MAX; i++) {
-        /* Always as many parameters, so that the text is one text. */
         struct sql_value name = {.type = SQL_NULL};
         if (i < count)
             name = (struct sql_value){.type = SQL_TEXT, .octets = span_str(names[i])};
         add(s, i > 0 ? ", " : "");
         parameter(s, name);
     }
+}
+
+void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
+{
+    add(s, "SELECT p.\"position\", ");
+    lookup_columns(s);
+    add(s, " FROM (SELECT coalesce(max(\"position\"), 0) AS \"position\" FROM \"change\") p"
+           " LEFT JOIN \"signing\" s ON s.\"domain_name\" IN (");
+    lookup_names(s, names, count);
     add(s, ") ORDER BY s.\"domain_name\", s.\"key_selector\"");
+}
+
+void sql_lookup_call(struct sql_statement *s, const char *const *names, size_t count)
+{
+    add(s, "SELECT s.\"position\", ");
+    lookup_columns(s);
+    add(s, " FROM \"signing_of\"(");
+    lookup_names(s, names, count);
+    add(s, ") s");
 }
 
 /* -- rows --------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ void sql_changes(struct sql_statement *statement, const struct change_query *que
 /* The newest change-feed position, then domain, tenant and key columns in table order. At least
  * one row; a domain with several active keys has several. Up to DRIVER_NAMES_MAX names. */
 void sql_lookup(struct sql_statement *statement, const char *const *names, size_t count);
+/* The same by a function of the data base (migrations/postgres), which plans it once a session. */
+void sql_lookup_call(struct sql_statement *statement, const char *const *names, size_t count);
 
 /* Puts a column into its field. ST_BROKEN for what cannot stand there. */
 enum status sql_read(const struct field *field, void *record, const struct sql_value *value,

@@ -151,9 +151,9 @@ def load(args, daemon):
 
 
 def lookups(server):
-    """(calls, distinct texts) of the statements that read the signing view."""
+    """(calls, distinct texts) of the look-ups."""
     answer = server.sql("SELECT coalesce(sum(calls), 0), count(*) FROM pg_stat_statements"
-                        " WHERE query LIKE '%\"domain_name\" IN%'")
+                        " WHERE query LIKE '%FROM \"signing_of\"(%'")
     return tuple(int(number) for number in answer.split("|"))
 
 

@@ -36,6 +36,35 @@ static void lookup_gives_the_profile_of_each_name(void **state)
     store_close(store);
 }
 
+/* Gives the columns of the look-up values that are not each other's. */
+static void set_all(struct store *store, const struct suite_domain *names)
+{
+    struct domain domain = {0};
+    struct tenant tenant = {0};
+    EXPECT(ST_OK, store_domain(store, names->domain, &domain, &err));
+    EXPECT(ST_OK, store_tenant(store, names->tenant, &tenant, &err));
+    domain.subdomains = 1;
+    domain.expiry = 777;
+    domain.created = 1001;
+    tenant.created = 2002;
+    suite_set(&kind_domain, &domain, "canonicalization", "simple/relaxed");
+    suite_set(&kind_domain, &domain, "note", "of the domain");
+    suite_set(&kind_tenant, &tenant, "note", "of the tenant");
+    EXPECT(ST_OK, suite_put(store, &kind_domain, &domain, "domain.set", &err));
+    EXPECT(ST_OK, suite_put(store, &kind_domain, &domain, "domain.set", &err));
+    EXPECT(ST_OK, suite_put(store, &kind_tenant, &tenant, "tenant.set", &err));
+    kind_clear(&kind_domain, &domain);
+    kind_clear(&kind_tenant, &tenant);
+}
+
+static void expect_equal(const struct kind *kind, const void *a, const void *b)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        if (!field_equal(&kind->fields[i], a, b))
+            fail_msg("%s %s differs", kind->name, kind->fields[i].name);
+    }
+}
+
 static void lookup_equals_what_get_gives(void **state)
 {
     struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
@@ -43,16 +72,59 @@ static void lookup_equals_what_get_gives(void **state)
     struct suite_domain names = suite_add_domain(store, vault, 1);
     const char *name = names.domain;
     struct profile profile = {0};
+    struct domain domain = {0};
+    struct tenant tenant = {0};
     struct key key = {0};
     (void)state;
+    set_all(store, &names);
     EXPECT(ST_OK, store_lookup(store, &name, 1, &profile, &err));
     assert_int_equal(profile.key_count, 1);
+    EXPECT(ST_OK, store_domain(store, names.domain, &domain, &err));
+    EXPECT(ST_OK, store_tenant(store, names.tenant, &tenant, &err));
     EXPECT(ST_OK, store_key(store, names.domain, profile.keys[0].selector, &key, &err));
-    for (size_t i = 0; i < kind_key.field_count; i++)
-        assert_true(field_equal(&kind_key.fields[i], &key, &profile.keys[0]));
+    expect_equal(&kind_domain, &domain, &profile.domain);
+    expect_equal(&kind_tenant, &tenant, &profile.tenant);
+    expect_equal(&kind_key, &key, &profile.keys[0]);
+    kind_clear(&kind_domain, &domain);
+    kind_clear(&kind_tenant, &tenant);
     kind_clear(&kind_key, &key);
     profile_clear(&profile);
     vault_close(vault);
+    store_close(store);
+}
+
+static void lookup_takes_as_many_names_as_an_author_has(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain first = suite_add_domain(store, NULL, 0);
+    struct suite_domain last = suite_add_domain(store, NULL, 0);
+    const char *names[DRIVER_NAMES_MAX] = {first.domain, "1", "2", "3", "4", "5", "6", last.domain};
+    struct profile profiles[DRIVER_NAMES_MAX] = {0};
+    (void)state;
+    EXPECT(ST_OK, store_lookup(store, names, DRIVER_NAMES_MAX, profiles, &err));
+    int64_t position = profiles[0].position;
+    for (size_t i = 0; i < DRIVER_NAMES_MAX; i++) {
+        assert_int_equal(profiles[i].found, i == 0 || i == DRIVER_NAMES_MAX - 1);
+        assert_int_equal(profiles[i].position, position);
+        profile_clear(&profiles[i]);
+    }
+    store_close(store);
+}
+
+/* The position as well: who caches that there is no such name must know as of when. */
+static void lookup_of_names_that_do_not_exist_has_a_position(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    const char *names[] = {"unknown.example", "example"};
+    struct profile profiles[2] = {0};
+    (void)state;
+    suite_add_domain(store, NULL, 0);
+    EXPECT(ST_OK, store_lookup(store, names, 2, profiles, &err));
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(profiles[i].found);
+        assert_true(profiles[i].position > 0);
+        profile_clear(&profiles[i]);
+    }
     store_close(store);
 }
 
@@ -206,6 +278,8 @@ int suite_hot_path(void)
     const struct CMUnitTest hot_path[] = {
         cmocka_unit_test(lookup_gives_the_profile_of_each_name),
         cmocka_unit_test(lookup_equals_what_get_gives),
+        cmocka_unit_test(lookup_takes_as_many_names_as_an_author_has),
+        cmocka_unit_test(lookup_of_names_that_do_not_exist_has_a_position),
         cmocka_unit_test(lookup_leaves_out_keys_that_do_not_sign),
         cmocka_unit_test(what_may_not_sign_has_no_private_half),
         cmocka_unit_test(the_change_feed_names_what_changed_in_order),

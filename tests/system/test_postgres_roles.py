@@ -2,6 +2,8 @@
 """The roles and constraints of migrations/postgres, by trying what must be refused, and what the
 hot path costs the data base."""
 
+import hashlib
+import pathlib
 import signal
 import subprocess
 
@@ -17,6 +19,7 @@ from process import wait_for
 TABLES = ("tenant", "domain", "key", "rule", "grant", "event")
 DENIED = "42501"  # insufficient_privilege
 EXIT_REFUSED = 3
+MIGRATIONS = pathlib.Path(__file__).resolve().parents[2] / "migrations/postgres"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,8 @@ def as_user(primary, folder, user, **settings):
 
 def test_signer_reads_the_view_the_feed_and_the_version(primary):
     assert primary.sql("SELECT count(*) FROM signing", "signer") == "2"
+    assert primary.sql("SELECT domain_name FROM signing_of('acme.example', NULL)",
+                       "signer") == "acme.example"
     assert int(primary.sql("SELECT max(position) FROM change", "signer")) > 0
     assert primary.sql("SELECT max(version) FROM migration", "signer") != ""
 
@@ -65,6 +70,9 @@ def test_signer_touches_no_table(primary, table):
     "SELECT nextval('change_position_seq')",
     "UPDATE migration SET version = 99",
     "DROP VIEW signing",
+    "DROP FUNCTION signing_of",
+    "ALTER FUNCTION signing_of SECURITY DEFINER",
+    "SELECT 1 FROM signing_now",
     "CREATE OR REPLACE FUNCTION change_tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
     "CREATE TABLE mine (a int)",
     "SET ROLE inkan_admin",
@@ -72,6 +80,37 @@ def test_signer_touches_no_table(primary, table):
 ])
 def test_signer_changes_nothing(primary, text):
     assert primary.error(text, "signer") == DENIED
+
+
+@pytest.mark.parametrize("login, want", [("signer", "t"), ("admin", "t"), ("panel", "f")])
+def test_look_up_may_be_called_by_signer_and_admin(primary, login, want):
+    assert primary.sql("SELECT has_function_privilege('signing_of(text[])', 'EXECUTE')",
+                       login) == want
+    assert primary.error("SELECT position FROM signing_of('acme.example')",
+                         login) == (None if want == "t" else DENIED)
+
+
+def test_look_up_gives_no_rights_that_its_caller_has_not(primary):
+    primary.sql("GRANT EXECUTE ON FUNCTION signing_of TO panel")
+    assert primary.error("SELECT position FROM signing_of('acme.example')", "panel") == DENIED
+    primary.sql("REVOKE EXECUTE ON FUNCTION signing_of FROM panel")
+
+
+def test_look_up_reads_all_in_one_snapshot(primary):
+    """Or a position could be newer than the keys it stands for: that is what STABLE says."""
+    assert primary.sql("SELECT provolatile FROM pg_proc WHERE proname = 'signing_of'") == "s"
+
+
+def test_look_up_finds_a_domain_by_its_key_however_small_the_store_was(primary):
+    """The plan is kept: made for two domains it must do for a million, so all is read by index."""
+    primary.sql("VACUUM ANALYZE")
+    plans = primary.psql(
+        "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;"
+        " SET auto_explain.log_nested_statements = on; SET client_min_messages = log;"
+        " SELECT position FROM signing_of('acme.example', 'example');").stderr
+    print(plans)
+    assert plans.count("Index Scan using domain_pkey on domain") == 2
+    assert "Index Cond: (name = $" in plans and "Seq Scan" not in plans
 
 
 def test_signer_cannot_write_through_the_view(primary):
@@ -230,6 +269,69 @@ def test_owner_who_is_no_superuser_makes_the_store(primary, folder):
     assert primary.sql("SELECT count(*) FROM signing", "signer", "kept") == "1"
 
 
+def test_store_of_version_1_is_refused_until_it_is_migrated(primary, folder):
+    text = (MIGRATIONS / "0001_init.sql").read_text(encoding="utf-8")
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    primary.sql("CREATE DATABASE old")
+    primary.sql("CREATE TABLE migration (version bigint NOT NULL PRIMARY KEY, name text NOT NULL,"
+                " checksum text NOT NULL, applied bigint NOT NULL);"
+                f" INSERT INTO migration VALUES (1, '0001_init', '{checksum}', 0)", database="old")
+    primary.sql(text, database="old")
+    owner = Inkan(f"{folder}/old", store__url=primary.url(database="old"))
+    owner.ok("vault", "init")
+    answer = owner.run("tenant", "add", "acme")
+    assert answer.returncode != 0
+    assert "schema version 1 of" in answer.stderr and "run inkan store migrate" in answer.stderr
+    owner.ok("store", "migrate")
+    owner.ok("tenant", "add", "acme")
+    owner.add_domain("old.example", algorithms=("ed25519-sha256",))
+    signing = "SELECT domain_name FROM signing_of('old.example')"
+    assert primary.sql(signing, "signer", "old") == "old.example"
+    assert primary.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'event_by_name'",
+                       database="old") == "1"
+
+
+def inits(server, folder, databases):
+    """`inkan store init` in each data base, all at once."""
+    started = []
+    for database in databases:
+        host = Inkan(f"{folder}/{database}", store__url=server.url(database=database))
+        started.append(subprocess.Popen([f"{BUILD}/inkan", "-c", host.conf, "store", "init"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True, env=SANITIZER_ENV))
+    return started
+
+
+def finish(started):
+    printed = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * len(started), printed
+
+
+ROLES = "inkan_signer, inkan_admin, inkan_panel"
+
+
+def test_two_data_bases_of_one_server_are_made_at_once(folder):
+    """Their roles are the server's: whoever is second finds them made under its hands."""
+    server = Postgres.primary(folder, name="roles")
+    try:
+        server.sql("CREATE DATABASE met")
+        session = server.session()
+        session.run("BEGIN; CREATE ROLE inkan_admin NOLOGIN")
+        started = inits(server, folder, ["met"])
+        wait_for("it meets the other", lambda: server.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1")
+        session.run("COMMIT")
+        session.close()
+        finish(started)
+        server.sql("DROP DATABASE met")
+        for _ in range(6):
+            server.sql(f"DROP ROLE {ROLES}; CREATE DATABASE one; CREATE DATABASE two")
+            finish(inits(server, folder, ["one", "two"]))
+            server.sql("DROP DATABASE one; DROP DATABASE two")
+    finally:
+        server.stop(signal.SIGQUIT)
+
+
 # -- the hot path ------------------------------------------------------------------------------
 
 
@@ -254,7 +356,7 @@ def test_one_statement_for_each_cold_domain_and_none_for_a_warm_one(primary, fol
         "SELECT calls || ' ' || query FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid"
         " WHERE r.rolname = 'signer'").splitlines()
     print("\n".join(line[:200] for line in statements))
-    lookups = [line for line in statements if '"signing"' in line and '"domain_name" IN' in line]
+    lookups = [line for line in statements if 'FROM "signing_of"(' in line]
     # One by each message, and the feed's first question for its position.
     assert [int(line.split()[0]) for line in lookups] in ([50], [51])
     # Else the feed once a second, and what a connection asks when it is new.

@@ -56,6 +56,34 @@ static void a_newer_schema_is_left_alone(void **state)
     expect(ST_BROKEN, false, "schema version 9999");
 }
 
+static enum status check_store(struct err *err)
+{
+    const struct store_options options = {
+        .url = url, .timeout_ms = 5000, .connections = 1, .actor = "test"};
+    struct store *store = NULL;
+    enum status st = store_open(&options, &store, err);
+    if (st == ST_OK)
+        st = store_check(store, err);
+    store_close(store);
+    return st;
+}
+
+/* What a store was before the second migration. */
+static void an_older_schema_is_refused_until_it_is_migrated(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    expect(ST_OK, true, "");
+    execute("DROP INDEX event_by_name; DELETE FROM migration WHERE version > 1");
+    assert_int_equal(check_store(&err), ST_BROKEN);
+    assert_non_null(strstr(err.text, "schema version 1 of"));
+    assert_non_null(strstr(err.text, "run inkan store migrate"));
+    expect(ST_CONFLICT, true, "exists already");
+    expect(ST_OK, false, "");
+    assert_int_equal(check_store(&err), ST_OK);
+    execute("DROP INDEX event_by_name"); /* fails if it is not there */
+}
+
 static void other_kinds_of_store_are_refused(void **state)
 {
     const struct driver_options options = {.url = "mysql://h/d"};
@@ -102,6 +130,8 @@ int main(void)
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_changed_migration_is_noticed, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_newer_schema_is_left_alone, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(an_older_schema_is_refused_until_it_is_migrated,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(other_kinds_of_store_are_refused, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(two_programs_that_start_together_migrate_once, make_folder,
