@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # postgres.sh bare|pgbouncer INKAN CONFORMANCE: runs the suite on a fresh PostgreSQL of its own,
-# directly or through PgBouncer in transaction mode. Servers listen on unix sockets in a
-# temporary folder and are stopped by process id.
+# directly or through PgBouncer in transaction mode, with a memcached beside it. Servers listen on
+# unix sockets in a temporary folder and are stopped by process id.
 set -eu
 way=$1
 inkan=$2
@@ -12,6 +12,7 @@ bin=/usr/lib/postgresql/15/bin
 folder=$(mktemp -d)
 chmod 755 "$folder"
 bouncer=
+memcached=
 
 # PostgreSQL and PgBouncer refuse to run as root.
 as_postgres() {
@@ -19,6 +20,7 @@ as_postgres() {
 }
 
 stop() {
+    [ -z "$memcached" ] || kill "$memcached" 2>/dev/null || true
     [ -z "$bouncer" ] || kill "$bouncer" 2>/dev/null || true
     [ ! -s "$folder/do" ] || sh "$folder/do" resume 2>/dev/null || true
     [ ! -s "$folder/data/postmaster.pid" ] || kill -INT "$(head -n 1 "$folder/data/postmaster.pid")"
@@ -96,6 +98,7 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON event
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();
 END
 
+. "$(dirname "$0")/memcached.sh"
 deaf=
 [ "$way" = bare ] || deaf="--deaf yes"
 printf '[store]\nurl = %s\n' "$url" >"$folder/inkan.conf"
