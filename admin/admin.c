@@ -96,6 +96,8 @@ enum status admin_vault(struct admin *admin, const struct vault **out, struct er
         status = admin_settings(admin, &settings, err);
         if (status == ST_OK)
             status = vault_open(settings->vault.keyring, &admin->vault, err);
+        if (status == ST_OK)
+            vault_allow_unsealed(admin->vault, settings->ldap.allow_unsealed_keys);
     }
     *out = admin->vault;
     return status;

@@ -25,6 +25,8 @@ enum settings_tenant_check { TENANT_CHECK_ENFORCE, TENANT_CHECK_LOG, TENANT_CHEC
 struct settings_ldap {
     char *bind_dn, *bind_password_file, *ca_file, *sasl_mechanism;
     bool starttls, allow_unsealed_keys;
+    char *map_filter; /* "": the directory has our own schema, and the next are not used */
+    char *map_domain, *map_selector, *map_key, *map_active, *map_tenant;
 };
 
 /* Text members are never NULL ("" when not set) and are owned by the struct; lists are kept as
@@ -93,7 +95,7 @@ struct settings {
         char *facility;
         int64_t level; /* enum log_level */
     } log;
-    int lines[64]; /* by index of the table: the line a value came from, 0: default */
+    int lines[96]; /* by index of the table: the line a value came from, 0: default */
     char *path;    /* the file read, NULL when there was none */
 };
 

@@ -38,6 +38,39 @@ enum status settings_check_word(struct span value, struct err *err)
     return visible_ascii(value, err);
 }
 
+/* RFC 4512 2.5: what an attribute may be called, without options. */
+enum status settings_check_attribute(struct span value, struct err *err)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.data[i];
+        if (!ascii_alpha(c) && !(i > 0 && (ascii_digit(c) || c == '-')))
+            return err_set(err, ST_INVALID, "not the name of an attribute");
+    }
+    return ST_OK;
+}
+
+static bool has_place(struct span value)
+{
+    for (size_t i = 0; i + 1 < value.len; i++) {
+        if (value.data[i] == '%' && (value.data[i + 1] == 'd' || value.data[i + 1] == 'D'))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the server takes it only the server knows. */
+enum status settings_check_map_filter(struct span value, struct err *err)
+{
+    int depth = 0;
+    for (size_t i = 0; i < value.len && depth >= 0; i++)
+        depth += (value.data[i] == '(') - (value.data[i] == ')');
+    if (value.data[0] != '(' || depth != 0)
+        return err_set(err, ST_INVALID, "its parentheses do not match");
+    if (!has_place(value))
+        return err_set(err, ST_INVALID, "has neither %%d nor %%D, so it finds all domains at once");
+    return ST_OK;
+}
+
 enum status settings_check_file(struct span value, struct err *err)
 {
     if (value.data[0] != '/')

@@ -62,6 +62,8 @@ enum status settings_check_memcached(struct span value, struct err *err);
 enum status settings_check_hosts(struct span value, struct err *err);
 enum status settings_check_names(struct span value, struct err *err);
 enum status settings_check_word(struct span value, struct err *err);
+enum status settings_check_attribute(struct span value, struct err *err);
+enum status settings_check_map_filter(struct span value, struct err *err);
 enum status settings_check_mode(struct span value, struct err *err);
 enum status settings_check_algorithms(struct span value, struct err *err);
 enum status settings_check_selector(struct span value, struct err *err);

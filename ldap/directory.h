@@ -14,6 +14,7 @@
 
 #include "storage/driver.h"
 
+struct map;
 struct transaction;
 struct walk;
 struct watch;
@@ -22,6 +23,8 @@ struct directory {
     struct driver_conn base;
     LDAP *ld;
     char *root;             /* the DN below which all of ours is */
+    int version;            /* options->version */
+    struct map *map;        /* how to read another schema than ours; NULL: it is ours */
     bool derefs;            /* the server can follow a DN within a search (deref) */
     bool syncs;             /* it tells of changes (RFC 4533) */
     struct transaction *tx; /* the one that is open, or NULL */

@@ -14,75 +14,19 @@
 
 #include "ldap/entry.h"
 #include "ldap/escape.h"
+#include "ldap/list.h"
+#include "ldap/map.h"
 #include "ldap/transaction.h"
 
 enum { PORTION = 100 };
-
-/* Records of one kind. */
-struct list {
-    const struct kind *kind;
-    void **records;
-    size_t count, room;
-};
 
 struct walk {
     struct list keys;
     struct buf filter; /* what was asked for */
     bool descending;
+    bool whole; /* they are not only keys, but all of the records */
     size_t next;
 };
-
-/* -- lists -------------------------------------------------------------------------------- */
-
-static void free_record(const struct kind *kind, void *record)
-{
-    if (record != NULL)
-        kind_clear(kind, record);
-    free(record);
-}
-
-static void list_clear(struct list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free_record(list->kind, list->records[i]);
-    free(list->records);
-    *list = (struct list){.kind = list->kind};
-}
-
-/* A new zeroed record at the end; NULL without memory. */
-static void *list_new(struct list *list)
-{
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 16 : 2 * list->room;
-        void **records = realloc(list->records, room * sizeof *records);
-        if (records == NULL)
-            return NULL;
-        list->records = records;
-        list->room = room;
-    }
-    void *record = calloc(1, list->kind->size);
-    if (record != NULL)
-        list->records[list->count++] = record;
-    return record;
-}
-
-static int compare(const void *a, const void *b, void *kind)
-{
-    return entry_compare(kind, *(void *const *)a, *(void *const *)b);
-}
-
-static void list_sort(struct list *list, bool descending)
-{
-    if (list->count == 0)
-        return;
-    qsort_r(list->records, list->count, sizeof *list->records, compare,
-            (void *)(uintptr_t)list->kind);
-    for (size_t i = 0; descending && i < list->count / 2; i++) {
-        void *other = list->records[list->count - 1 - i];
-        list->records[list->count - 1 - i] = list->records[i];
-        list->records[i] = other;
-    }
-}
 
 static enum status take_record(void *arg, struct directory *dir, LDAPMessage *entry,
                                struct err *err)
@@ -171,7 +115,7 @@ static void drop_changed(const struct directory *dir, struct list *list)
         if (transaction_pending(dir, list->kind, list->records[i]) == NULL)
             list->records[kept++] = list->records[i];
         else
-            free_record(list->kind, list->records[i]);
+            list_free_record(list->kind, list->records[i]);
     }
     list->count = kept;
 }
@@ -229,6 +173,27 @@ static bool comes_after(const struct query *query, const void *record)
     return query->descending ? order < 0 : order > 0;
 }
 
+static enum status collect(struct directory *dir, const struct query *query, struct walk *walk,
+                           struct err *err)
+{
+    struct list *keys = &walk->keys;
+    size_t kept = 0;
+    if (dir->map == NULL) {
+        enum status st = search_keys(dir, buf_cstr(&walk->filter), keys, err);
+        return st == ST_OK && dir->tx != NULL ? apply_pending(dir, query, keys, err) : st;
+    }
+    walk->whole = true;
+    enum status st = map_collect(dir, keys, err);
+    for (size_t i = 0; i < keys->count; i++) {
+        if (st == ST_OK && matches(query, keys->records[i]))
+            keys->records[kept++] = keys->records[i];
+        else
+            list_free_record(keys->kind, keys->records[i]);
+    }
+    keys->count = kept;
+    return st;
+}
+
 /* Takes over `filter`. */
 static enum status new_walk(struct directory *dir, const struct query *query, struct buf *filter,
                             struct walk **out, struct err *err)
@@ -239,14 +204,14 @@ static enum status new_walk(struct directory *dir, const struct query *query, st
     *walk = (struct walk){.keys.kind = query->kind, .descending = query->descending};
     walk->filter = *filter;
     *filter = (struct buf){0};
-    enum status st = search_keys(dir, buf_cstr(&walk->filter), &walk->keys, err);
-    if (st == ST_OK && dir->tx != NULL)
-        st = apply_pending(dir, query, &walk->keys, err);
+    enum status st = collect(dir, query, walk, err);
     if (st != ST_OK) {
         free_walk(walk);
         return st;
     }
     list_sort(&walk->keys, query->descending);
+    if (walk->whole)
+        list_unique(&walk->keys);
     while (walk->next < walk->keys.count && !comes_after(query, walk->keys.records[walk->next]))
         walk->next++;
     *out = walk;
@@ -308,19 +273,30 @@ static enum status add_pending(const struct directory *dir, const struct portion
     return st;
 }
 
+static enum status hand_out(const struct list *records, size_t first, size_t count,
+                            const struct receiver *to, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = first; i < first + count && st == ST_OK; i++)
+        st = to->row(to->arg, records->records[i], err);
+    return st;
+}
+
 static enum status give_portion(struct directory *dir, struct walk *walk, size_t count,
                                 const struct receiver *to, struct err *err)
 {
     struct list records = {.kind = walk->keys.kind};
     const struct portion portion = {&walk->keys, walk->next, count};
+    walk->next += count;
+    if (walk->whole)
+        return hand_out(&walk->keys, portion.first, count, to, err);
     enum status st = fetch(dir, &portion, &records, err);
     drop_changed(dir, &records);
     if (st == ST_OK)
         st = add_pending(dir, &portion, &records, err);
     list_sort(&records, walk->descending);
-    for (size_t i = 0; i < records.count && st == ST_OK; i++)
-        st = to->row(to->arg, records.records[i], err);
-    walk->next += count;
+    if (st == ST_OK)
+        st = hand_out(&records, 0, records.count, to, err);
     list_clear(&records);
     return st;
 }

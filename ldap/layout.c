@@ -92,7 +92,8 @@ enum status layout_read(struct directory *dir, struct layout_numbers *out, struc
     if (st != ST_OK || journal == NULL)
         return st;
     buf_reset(journal);
-    return read_place(dir, LAYOUT_WRITER, &reading, err);
+    st = read_place(dir, LAYOUT_WRITER, &reading, err);
+    return st == ST_NOT_FOUND ? err_set(err, ST_DENIED, "ldap: this account may not write") : st;
 }
 
 /* -- making ------------------------------------------------------------------------------- */

@@ -38,7 +38,8 @@ struct layout_numbers {
 };
 
 /* Reads cn=state and, if `journal` is not NULL, cn=writer as well, whose journal (if any) is put
- * into it. ST_NOT_FOUND: there is no store. */
+ * into it. ST_NOT_FOUND: there is no store; ST_DENIED: there is, but cn=writer is not shown to us.
+ */
 enum status layout_read(struct directory *dir, struct layout_numbers *out, struct buf *journal,
                         struct err *err) MUST_CHECK;
 /* Makes what is missing of the places below the root, which must exist, and sets the schema's

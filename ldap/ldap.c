@@ -12,6 +12,7 @@
 #include "ldap/find.h"
 #include "ldap/layout.h"
 #include "ldap/lookup.h"
+#include "ldap/map.h"
 #include "ldap/records.h"
 #include "ldap/transaction.h"
 #include "ldap/watch.h"
@@ -27,12 +28,13 @@ static enum status check(const char *text, struct err *err)
 
 /* -- open and close ----------------------------------------------------------------------- */
 
-static void close_directory(struct driver_conn *conn)
+void ldap_close_directory(struct driver_conn *conn)
 {
     struct directory *dir = directory_of(conn);
     transaction_drop(dir);
     find_forget(dir);
     watch_end(dir);
+    map_close(dir);
     entry_attributes_free(dir->lookup);
     if (dir->ld != NULL)
         ldap_unbind_ext(dir->ld, NULL, NULL);
@@ -76,6 +78,7 @@ static enum status open_directory(const struct driver_options *options, int64_t 
     struct directory *dir = calloc(1, sizeof *dir);
     if (dir == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
+    dir->version = options->version;
     dir->base = (struct driver_conn){.driver = &ldap_driver, .deadline_ms = deadline_ms};
     enum status st = url_read(options->url, &url, err);
     if (st == ST_OK) {
@@ -86,8 +89,12 @@ static enum status open_directory(const struct driver_options *options, int64_t 
     }
     if (st == ST_OK)
         st = read_features(dir, err);
+    if (st == ST_OK)
+        st = map_open(dir, options->ldap, err);
+    if (dir->map != NULL)
+        dir->base.driver = &map_driver;
     if (st != ST_OK) {
-        close_directory(&dir->base);
+        ldap_close_directory(&dir->base);
         return st;
     }
     *out = &dir->base;
@@ -136,14 +143,17 @@ static enum status migrate(const struct driver_options *options, struct driver_m
     if (st != ST_OK)
         return st;
     conn->deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
-    st = schema(conn, &migration->before, err);
+    if (directory_of(conn)->map != NULL)
+        st = map_refuse(err);
+    if (st == ST_OK)
+        st = schema(conn, &migration->before, err);
     if (st == ST_OK)
         st = check_before(options, directory_of(conn)->root, migration, err);
     if (st == ST_OK)
         st = layout_make(directory_of(conn), migration->version, err);
     if (st == ST_OK)
         migration->after = migration->version;
-    close_directory(conn);
+    ldap_close_directory(conn);
     return st;
 }
 
@@ -177,7 +187,7 @@ const struct driver ldap_driver = {
     .schemes = schemes,
     .check = check,
     .open = open_directory,
-    .close = close_directory,
+    .close = ldap_close_directory,
     .migrate = migrate,
     .schema = schema,
     .begin = begin,

@@ -9,4 +9,7 @@
 
 extern const struct driver ldap_driver;
 
+/* Its `close`, which is that of directories with another schema (ldap/map.h) as well. */
+void ldap_close_directory(struct driver_conn *conn);
+
 #endif

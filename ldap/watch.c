@@ -7,11 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "ldap/map.h"
+
 enum { CSN_SIZE = 64, LOOK_BACK_S = 60 };
 
-#define OURS "(objectClass=inkanTenant)(objectClass=inkanDomain)(objectClass=inkanKey)"
-
 struct watch {
+    const struct directory *dir;
     ldap_sync_t *sync;     /* NULL: the server is asked */
     bool fresh;            /* nothing was given yet: what changed before is not known */
     char newest[CSN_SIZE]; /* entryCSN of the newest entry seen */
@@ -51,8 +52,28 @@ static char *value_of(LDAP *ld, LDAPMessage *entry, const char *attribute)
     return copy;
 }
 
+/* An entry of another schema than ours may be of several domains. */
+static void give_mapped(struct watch *watch, LDAP *ld, LDAPMessage *entry)
+{
+    struct berval **names = ldap_get_values_len(ld, entry, map_domain_attribute(watch->dir));
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        char *name = span_dup(span_of(names[i]->bv_val, names[i]->bv_len));
+        for (char *c = name; c != NULL && *c != '\0'; c++)
+            *c = ascii_lower(*c);
+        give(watch, name != NULL ? "domain" : "all", name != NULL ? name : "-");
+        free(name);
+    }
+    if (names == NULL)
+        give(watch, "all", "-");
+    ldap_value_free_len(names);
+}
+
 static void give_entry(struct watch *watch, LDAP *ld, LDAPMessage *entry)
 {
+    if (watch->dir->map != NULL) {
+        give_mapped(watch, ld, entry);
+        return;
+    }
     for (size_t i = 0; i < SUBJECTS; i++) {
         char *name = value_of(ld, entry, subjects[i].attribute);
         if (name == NULL)
@@ -93,6 +114,59 @@ static void give_removed(struct watch *watch, LDAP *ld, LDAPMessage *entry)
         give(watch, "all", "-");
     ldap_dnfree(dn);
     ldap_memfree(text);
+}
+
+/* The entries that matter, and what of them says which domain or tenant they are about. */
+static void ours(const struct directory *dir, struct buf *filter)
+{
+    if (dir->map != NULL)
+        map_any_filter(dir, filter);
+    else
+        buf_append_str(filter, "(|(objectClass=inkanTenant)(objectClass=inkanDomain)"
+                               "(objectClass=inkanKey)(objectClass=inkanChanges))");
+}
+
+/* -- servers that are asked --------------------------------------------------------------- */
+
+static enum status take_newer(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
+{
+    struct watch *watch = arg;
+    char *csn = value_of(dir->ld, entry, "entryCSN");
+    (void)err;
+    if (csn != NULL && strcmp(csn, watch->newest) > 0)
+        snprintf(watch->newest, sizeof watch->newest, "%s", csn);
+    free(csn);
+    give_entry(watch, dir->ld, entry);
+    return watch->status;
+}
+
+static enum status ask(struct directory *dir, struct err *err)
+{
+    const char *attributes[] = {"inkanKeyDomain", "inkanDomainName", "inkanTenantName", "entryCSN",
+                                NULL};
+    struct watch *watch = dir->watch;
+    struct buf filter = {0};
+    if (dir->map != NULL && map_domain_attribute(dir)[0] != '\0')
+        attributes[0] = map_domain_attribute(dir);
+    buf_printf(&filter, "(&(entryCSN>=%s)(!(entryCSN=%s))", watch->newest, watch->newest);
+    ours(dir, &filter);
+    buf_append_char(&filter, ')');
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = buf_cstr(&filter),
+                                            .attributes = attributes};
+    enum status st = directory_search(dir, &search, take_newer, watch, err);
+    buf_clear(&filter);
+    return st;
+}
+
+/* Entries from a while before now on, for clocks that differ. */
+static void start_asking(struct watch *watch)
+{
+    time_t from = time(NULL) - LOOK_BACK_S;
+    struct tm utc;
+    gmtime_r(&from, &utc);
+    strftime(watch->newest, sizeof watch->newest, "%Y%m%d%H%M%S.000000Z#000000#000#000000", &utc);
 }
 
 /* -- servers that tell -------------------------------------------------------------------- */
@@ -155,24 +229,49 @@ static enum status read_cookie(struct directory *dir, struct buf *cookie, struct
     return st;
 }
 
-static char **copy_attributes(void)
+static char **copy_attributes(const struct directory *dir)
 {
     char **list = ber_memcalloc(SUBJECTS + 1, sizeof *list);
-    for (size_t i = 0; list != NULL && i < SUBJECTS; i++)
+    if (list != NULL && dir->map != NULL)
+        list[0] = ber_strdup(map_domain_attribute(dir)[0] != '\0' ? map_domain_attribute(dir)
+                                                                  : LDAP_NO_ATTRS);
+    for (size_t i = 0; list != NULL && dir->map == NULL && i < SUBJECTS; i++)
         list[i] = ber_strdup(subjects[i].attribute);
     return list;
+}
+
+static void end_sync(struct watch *watch)
+{
+    if (watch->sync == NULL)
+        return;
+    watch->sync->ls_ld = NULL; /* which it would close */
+    ldap_sync_destroy(watch->sync, 1);
+    watch->sync = NULL;
+}
+
+/* A server may know of content synchronisation and not offer it for this part of its tree. */
+static enum status synced(struct directory *dir, int code, struct err *err)
+{
+    if (code != LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
+        return directory_fault(dir, code, NULL, err);
+    end_sync(dir->watch);
+    start_asking(dir->watch);
+    return ST_OK;
 }
 
 static enum status start_sync(struct directory *dir, const struct buf *cookie, struct err *err)
 {
     struct watch *watch = dir->watch;
+    struct buf filter = {0};
     ldap_sync_t *sync = watch->sync = ldap_sync_initialize(NULL);
     if (sync == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
     sync->ls_base = ber_strdup(dir->root);
     sync->ls_scope = LDAP_SCOPE_SUBTREE;
-    sync->ls_filter = ber_strdup("(|(objectClass=inkanChanges)" OURS ")");
-    sync->ls_attrs = copy_attributes();
+    ours(dir, &filter);
+    sync->ls_filter = ber_strdup(buf_cstr(&filter));
+    buf_clear(&filter);
+    sync->ls_attrs = copy_attributes(dir);
     sync->ls_search_entry = take_synced;
     sync->ls_intermediate = pass_over;
     sync->ls_private = watch;
@@ -181,48 +280,7 @@ static enum status start_sync(struct directory *dir, const struct buf *cookie, s
     ber_str2bv(cookie->data, cookie->len, 1, &sync->ls_cookie);
     if (sync->ls_base == NULL || sync->ls_filter == NULL || sync->ls_attrs == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    int code = ldap_sync_init(sync, LDAP_SYNC_REFRESH_AND_PERSIST);
-    return directory_fault(dir, code, NULL, err);
-}
-
-/* -- servers that are asked --------------------------------------------------------------- */
-
-static enum status take_newer(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
-{
-    struct watch *watch = arg;
-    char *csn = value_of(dir->ld, entry, "entryCSN");
-    (void)err;
-    if (csn != NULL && strcmp(csn, watch->newest) > 0)
-        snprintf(watch->newest, sizeof watch->newest, "%s", csn);
-    free(csn);
-    give_entry(watch, dir->ld, entry);
-    return watch->status;
-}
-
-static enum status ask(struct directory *dir, struct err *err)
-{
-    static const char *const attributes[] = {"inkanKeyDomain", "inkanDomainName", "inkanTenantName",
-                                             "entryCSN", NULL};
-    struct watch *watch = dir->watch;
-    struct buf filter = {0};
-    buf_printf(&filter, "(&(entryCSN>=%s)(!(entryCSN=%s))(|" OURS "))", watch->newest,
-               watch->newest);
-    const struct directory_search search = {.base = dir->root,
-                                            .scope = LDAP_SCOPE_SUBTREE,
-                                            .filter = buf_cstr(&filter),
-                                            .attributes = attributes};
-    enum status st = directory_search(dir, &search, take_newer, watch, err);
-    buf_clear(&filter);
-    return st;
-}
-
-/* Entries from a while before now on, for clocks that differ. */
-static void start_asking(struct watch *watch)
-{
-    time_t from = time(NULL) - LOOK_BACK_S;
-    struct tm utc;
-    gmtime_r(&from, &utc);
-    strftime(watch->newest, sizeof watch->newest, "%Y%m%d%H%M%S.000000Z#000000#000#000000", &utc);
+    return synced(dir, ldap_sync_init(sync, LDAP_SYNC_REFRESH_AND_PERSIST), err);
 }
 
 /* -- the driver's calls ------------------------------------------------------------------- */
@@ -234,6 +292,7 @@ enum status watch_begin(struct driver_conn *conn, int *fd_out, struct err *err)
     dir->watch = calloc(1, sizeof *dir->watch);
     if (dir->watch == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
+    dir->watch->dir = dir;
     dir->watch->fresh = true;
     *fd_out = -1;
     enum status st = dir->syncs ? read_cookie(dir, &cookie, err) : ST_OK;
@@ -260,7 +319,7 @@ enum status watch_take(struct driver_conn *conn, driver_row *row, void *arg, str
         give(watch, "all", "-");
     watch->fresh = false;
     if (watch->sync != NULL)
-        st = directory_fault(dir, ldap_sync_poll(watch->sync), NULL, err);
+        st = synced(dir, ldap_sync_poll(watch->sync), err);
     else
         st = ask(dir, err);
     watch->row = NULL;
@@ -271,10 +330,7 @@ void watch_end(struct directory *dir)
 {
     if (dir->watch == NULL)
         return;
-    if (dir->watch->sync != NULL) {
-        dir->watch->sync->ls_ld = NULL; /* which it would close */
-        ldap_sync_destroy(dir->watch->sync, 1);
-    }
+    end_sync(dir->watch);
     free(dir->watch);
     dir->watch = NULL;
 }

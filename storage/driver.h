@@ -29,6 +29,7 @@ struct driver_options {
     const char *url;
     const struct settings_ldap *ldap; /* for directories; outlives the connection */
     bool create;                      /* make the data base if it is not there (store init) */
+    int version; /* of the schema, as the caller wants it, for stores that have none of their own */
 };
 
 enum { QUERY_FILTERS_MAX = 4, DRIVER_NAMES_MAX = 8 };

@@ -80,7 +80,8 @@ enum status store_counted(struct store *store, enum status st)
 
 enum status store_schema(struct store *store, int *version_out, struct err *err)
 {
-    const struct driver_options options = {.url = store->url, .ldap = store->ldap};
+    const struct driver_options options = {
+        .url = store->url, .ldap = store->ldap, .version = STORE_SCHEMA_VERSION};
     struct driver_conn *conn = NULL;
     int64_t deadline_ms = clock_monotonic_ms() + store->timeout_ms;
     enum status st = store->driver->open(&options, deadline_ms, &conn, err);

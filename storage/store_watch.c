@@ -18,7 +18,8 @@ static void give_up(struct store *store)
 
 static enum status begin(struct store *store)
 {
-    const struct driver_options options = {.url = store->url, .ldap = store->ldap};
+    const struct driver_options options = {
+        .url = store->url, .ldap = store->ldap, .version = STORE_SCHEMA_VERSION};
     struct err err = {0};
     int64_t deadline_ms = clock_monotonic_ms() + store->timeout_ms;
     enum status st = store->driver->open(&options, deadline_ms, &store->watcher, &err);

@@ -53,6 +53,7 @@ struct kek {
 
 struct vault {
     EVP_CIPHER *cipher;
+    bool takes_unsealed;
     size_t count;
     struct kek keks[VAULT_KEKS_MAX]; /* the last is the current one */
 };
@@ -209,6 +210,16 @@ enum status vault_add(const char *path, struct err *err)
     return st;
 }
 
+void vault_allow_unsealed(struct vault *vault, bool allow)
+{
+    vault->takes_unsealed = allow;
+}
+
+bool vault_takes_unsealed(const struct vault *vault)
+{
+    return vault->takes_unsealed;
+}
+
 const char *vault_current(const struct vault *vault)
 {
     return vault->keks[vault->count - 1].id;
@@ -345,7 +356,7 @@ enum status vault_unseal(const struct vault *vault, const struct vault_binding *
 
 /* -- key records -------------------------------------------------------------------------- */
 
-static struct vault_binding binding_of(const char *tenant, const struct key *key)
+struct vault_binding vault_binding_of(const char *tenant, const struct key *key)
 {
     return (struct vault_binding){
         .tenant = tenant,
@@ -355,38 +366,12 @@ static struct vault_binding binding_of(const char *tenant, const struct key *key
     };
 }
 
-enum status vault_seal_key(const struct vault *vault, const char *tenant, struct span secret,
-                           struct key *key, struct err *err)
-{
-    struct vault_binding binding = binding_of(tenant, key);
-    struct buf envelope = {0};
-    enum status st = vault_seal(vault, &binding, secret, &envelope, err);
-    if (st == ST_OK)
-        st = field_set_text(kind_field(&kind_key, SPAN_LIT("kek")), key,
-                            span_str(vault_current(vault)), err);
-    if (st != ST_OK) {
-        buf_clear(&envelope);
-        return st;
-    }
-    buf_clear(&key->sealed);
-    key->sealed = envelope;
-    return ST_OK;
-}
-
-enum status vault_unseal_key(const struct vault *vault, const char *tenant, const struct key *key,
-                             struct buf *secret_out, struct err *err)
-{
-    struct vault_binding binding = binding_of(tenant, key);
-    struct vault_envelope envelope = {key->kek != NULL ? key->kek : "", buf_span(&key->sealed)};
-    return vault_unseal(vault, &binding, &envelope, secret_out, err);
-}
-
 /* All that decides what unsealing gives: not only nonce and tag, which an envelope with a changed
  * ciphertext would have in common with the one that did open. */
 enum status vault_fingerprint(const char *tenant, const struct key *key,
                               uint8_t out[VAULT_FINGERPRINT_SIZE], struct err *err)
 {
-    struct vault_binding binding = binding_of(tenant, key);
+    struct vault_binding binding = vault_binding_of(tenant, key);
     struct buf data = {0};
     buf_printf(&data, "%zu|", key->sealed.len);
     associated_data(&binding, key->kek != NULL ? key->kek : "", &data);

@@ -31,6 +31,11 @@ enum status vault_create(const char *path, struct err *err) MUST_CHECK;
  * somebody else is adding one. */
 enum status vault_add(const char *path, struct err *err) MUST_CHECK;
 
+/* Whether vault_unseal_key also takes private halves that were never sealed (no, at first): those
+ * of directories with another schema. Before the vault is shared among threads. */
+void vault_allow_unsealed(struct vault *vault, bool allow);
+bool vault_takes_unsealed(const struct vault *vault);
+
 const char *vault_current(const struct vault *vault);
 size_t vault_count(const struct vault *vault);
 const char *vault_id(const struct vault *vault, size_t index);
@@ -60,7 +65,11 @@ enum status vault_unseal(const struct vault *vault, const struct vault_binding *
                          const struct vault_envelope *envelope, struct buf *secret_out,
                          struct err *err) MUST_CHECK;
 
-/* The same for a key record of a tenant: seals into key->sealed and key->kek, or opens them. */
+/* The same for a key record of a tenant: seals into key->sealed and key->kek, or opens them.
+ * ST_DENIED: the private half is not sealed, and that is not allowed. */
+struct vault_binding vault_binding_of(const char *tenant, const struct key *key);
+/* Whether the record has a private half in the open. */
+bool vault_is_unsealed(const struct key *key);
 enum status vault_seal_key(const struct vault *vault, const char *tenant, struct span secret,
                            struct key *key, struct err *err) MUST_CHECK;
 enum status vault_unseal_key(const struct vault *vault, const char *tenant, const struct key *key,

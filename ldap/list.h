@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records of one kind, collected to be put in order.
+ */
+#ifndef INKAN_LDAP_LIST_H
+#define INKAN_LDAP_LIST_H
+
+#include "storage/model.h"
+
+struct list {
+    const struct kind *kind;
+    void **records;
+    size_t count, room;
+};
+
+/* Frees all records; the kind stays. */
+void list_clear(struct list *list);
+/* A new zeroed record at the end; NULL without memory. */
+void *list_new(struct list *list) MUST_CHECK;
+/* By primary key. */
+void list_sort(struct list *list, bool descending);
+/* Of a sorted list: frees all but one of equal records. */
+void list_unique(struct list *list);
+/* Frees what a record holds, and the record. NULL is fine. */
+void list_free_record(const struct kind *kind, void *record);
+
+#endif
