@@ -38,7 +38,7 @@ static enum status rehearse(const struct driver *driver, const struct driver_opt
     if (status != ST_OK)
         return status;
     conn->deadline_ms = deadline_ms;
-    status = driver->schema(conn, &migration->before, err);
+    status = conn->driver->schema(conn, &migration->before, err);
     if (status == ST_OK && options->create && migration->before > 0)
         status = err_set(err, ST_CONFLICT, "%s: has a schema already", options->url);
     driver->close(conn);

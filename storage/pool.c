@@ -47,7 +47,7 @@ void pool_free(struct pool *pool)
 static enum status check_schema(const struct pool *pool, struct driver_conn *conn, struct err *err)
 {
     int version = 0;
-    enum status st = pool->options.driver->schema(conn, &version, err);
+    enum status st = conn->driver->schema(conn, &version, err);
     if (st != ST_OK || version == pool->options.schema)
         return st;
     if (version > pool->options.schema)

@@ -88,7 +88,7 @@ enum status store_schema(struct store *store, int *version_out, struct err *err)
     if (st != ST_OK)
         return store_counted(store, st);
     conn->deadline_ms = deadline_ms;
-    st = store->driver->schema(conn, version_out, err);
+    st = conn->driver->schema(conn, version_out, err);
     store->driver->close(conn);
     return store_counted(store, st);
 }
