@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "admin/cursor.h"
+#include "admin/owner.h"
 #include "base/clock.h"
+#include "dkim/crypto.h"
 
 enum { BATCH_RECORDS = 200, URL_MAX = 640 };
 
@@ -17,6 +19,7 @@ struct walk {
     const struct kind *kind;
     bool verify;
     struct cursor source, target;
+    struct owner owner; /* of the source's keys */
     struct rows missing;
     struct copy_count *count;
 };
@@ -108,11 +111,66 @@ static enum status add_missing(struct walk *walk, const void *record, struct err
     return status == ST_OK && walk->missing.count == BATCH_RECORDS ? flush(walk, err) : status;
 }
 
-/* One record of the source, of the target, or of both. */
-static enum status step(struct walk *walk, const void *source, const void *target, struct err *err)
+/* -- private keys in the open --------------------------------------------------------------- */
+
+static enum status complete(struct key *key, struct span secret, struct err *err)
 {
-    enum relation relation = relate(walk->kind, source, target);
+    struct dkim_key *parsed = NULL;
+    buf_reset(&key->public_key);
+    enum status status = dkim_key_parse((enum dkim_algorithm)key->algorithm, secret, &parsed, err);
+    if (status == ST_OK)
+        status = dkim_key_public(parsed, &key->public_key, err);
+    if (status == ST_OK)
+        key->bits = dkim_key_bits(parsed);
+    dkim_key_free(parsed);
+    return status;
+}
+
+/* Takes over the envelope of the target's key, if it holds the same: envelopes are never the same
+ * twice. */
+static enum status take_envelope(struct walk *walk, struct key *key, const struct key *target,
+                                 struct span secret, struct err *err)
+{
+    struct buf theirs = BUF_SECRET(DKIM_PRIVATE_MAX);
+    enum status status =
+        vault_unseal_key(walk->copy->vault, walk->owner.domain.tenant, target, &theirs, err);
+    if (status == ST_OK && span_equal(buf_span(&theirs), secret)) {
+        status =
+            field_set_text(kind_field(&kind_key, SPAN_LIT("kek")), key, span_str(target->kek), err);
+        buf_reset(&key->sealed);
+        buf_append_span(&key->sealed, buf_span(&target->sealed));
+    }
+    buf_clear(&theirs);
+    return status;
+}
+
+/* A key of a directory with another schema gets what it lacks, and is sealed. */
+static enum status seal_source(struct walk *walk, struct key *key, const struct key *target,
+                               struct err *err)
+{
+    struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
+    bool same = target != NULL && cursor_compare(&kind_key, key, target) == 0;
+    enum status status = owner_unseal(&walk->owner, key, &secret, err);
+    if (status == ST_OK)
+        status = complete(key, buf_span(&secret), err);
+    if (status == ST_OK && same)
+        status = take_envelope(walk, key, target, buf_span(&secret), err);
+    else if (status == ST_OK)
+        status = vault_seal_key(walk->copy->vault, walk->owner.domain.tenant, buf_span(&secret),
+                                key, err);
+    buf_clear(&secret);
+    return status == ST_OK ? ST_OK : err_context(err, "key %s %s", key->domain, key->selector);
+}
+
+/* One record of the source, of the target, or of both. */
+static enum status step(struct walk *walk, void *source, const void *target, struct err *err)
+{
     enum status status = ST_OK;
+    if (walk->kind == &kind_key && source != NULL && vault_is_unsealed(source))
+        status = seal_source(walk, source, target, err);
+    if (status != ST_OK)
+        return status;
+    enum relation relation = relate(walk->kind, source, target);
     switch (relation) {
     case DIFFERENT:
         return refuse(walk, target, "differs between the two stores", err);
@@ -166,6 +224,7 @@ static enum status walk_all(struct copy *copy, bool verify, struct err *err)
         struct walk walk = {.copy = copy,
                             .kind = kinds[i],
                             .verify = verify,
+                            .owner = {.store = copy->source, .vault = copy->vault},
                             .missing = {.kind = kinds[i]},
                             .count = &copy->counts[copy->count++]};
         walk.count->kind = kinds[i];
@@ -174,6 +233,7 @@ static enum status walk_all(struct copy *copy, bool verify, struct err *err)
         status = walk_kind(&walk, err);
         cursor_clear(&walk.source);
         cursor_clear(&walk.target);
+        owner_clear(&walk.owner);
         rows_clear(&walk.missing);
     }
     return status;

@@ -11,11 +11,13 @@
 
 #include "admin/progress.h"
 #include "storage/store.h"
+#include "storage/vault.h"
 
 enum { COPY_KINDS_MAX = 8 };
 
 struct copy {
     struct store *source, *target; /* set by the caller, as is what follows */
+    const struct vault *vault;     /* seals what the source has in the open; NULL: nothing */
     const char *actor;             /* for the audit event */
     bool dry_run;                  /* compares only */
     struct progress *progress;     /* a step a record */

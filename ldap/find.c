@@ -212,6 +212,8 @@ static enum status new_walk(struct directory *dir, const struct query *query, st
     list_sort(&walk->keys, query->descending);
     if (walk->whole)
         list_unique(&walk->keys);
+    if (walk->whole && query->kind == &kind_key && !query->descending)
+        map_choose_active(&walk->keys);
     while (walk->next < walk->keys.count && !comes_after(query, walk->keys.records[walk->next]))
         walk->next++;
     *out = walk;

@@ -32,8 +32,11 @@ void map_close(struct directory *dir);
 /* `lookup` of the driver interface. */
 enum status map_lookup(struct driver_conn *conn, const char *const *names, size_t count,
                        struct profile *profiles, struct err *err);
-/* All records of list->kind, in no order, some more than once. */
+/* All records of list->kind, in no order, some more than once, keys as if all were active. */
 enum status map_collect(struct directory *dir, struct list *list, struct err *err) MUST_CHECK;
+/* Of keys in their order: of those of one domain and algorithm the last is active, the others
+ * published. */
+void map_choose_active(struct list *keys);
 /* Appends the filter of all entries with a key. */
 void map_any_filter(const struct directory *dir, struct buf *out);
 /* The attribute that names the domain of an entry; "": its DN does. */

@@ -41,6 +41,21 @@ static enum status del(struct driver_conn *conn, const struct kind *kind, const 
     return map_refuse(err);
 }
 
+void map_choose_active(struct list *keys)
+{
+    const char *domain = "";
+    bool chosen[2] = {false};
+    for (size_t i = keys->count; i > 0; i--) {
+        struct key *key = keys->records[i - 1];
+        if (strcmp(key->domain, domain) != 0)
+            memset(chosen, 0, sizeof chosen);
+        domain = key->domain;
+        if (chosen[key->algorithm])
+            key->state = KEY_PUBLISHED;
+        chosen[key->algorithm] = true;
+    }
+}
+
 /* -- reading ------------------------------------------------------------------------------ */
 
 static enum status schema(struct driver_conn *conn, int *version_out, struct err *err)
@@ -50,31 +65,64 @@ static enum status schema(struct driver_conn *conn, int *version_out, struct err
     return ST_OK;
 }
 
-static enum status pick(const struct list *list, const void *key, void *out, struct err *err)
+/* Takes what is asked for out of the profile of its domain. */
+static enum status pick(const struct profile *profile, const struct kind *kind, const void *record,
+                        void *out, struct err *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        if (entry_compare(list->kind, list->records[i], key) == 0)
-            return kind_copy(list->kind, list->records[i], out, err);
+    if (kind == &kind_domain && profile->found)
+        return kind_copy(kind, &profile->domain, out, err);
+    for (size_t i = 0; kind == &kind_key && i < profile->key_count; i++) {
+        if (entry_compare(kind, &profile->keys[i], record) == 0)
+            return kind_copy(kind, &profile->keys[i], out, err);
     }
     return err_set(err, ST_NOT_FOUND, "not found");
+}
+
+static enum status get_of_domain(struct driver_conn *conn, const struct kind *kind,
+                                 const void *record, void *out, struct err *err)
+{
+    const char *name = *field_text(&kind->fields[0], record);
+    struct profile profile = {0};
+    enum status st = map_lookup(conn, &name, 1, &profile, err);
+    if (st == ST_OK)
+        st = pick(&profile, kind, record, out, err);
+    profile_clear(&profile);
+    return st;
+}
+
+/* A tenant has no entry of its own: some domain must name it. */
+static enum status get_tenant(struct driver_conn *conn, const void *record, void *out,
+                              struct err *err)
+{
+    struct list list = {.kind = &kind_tenant};
+    enum status st = map_collect(directory_of(conn), &list, err);
+    bool found = false;
+    for (size_t i = 0; st == ST_OK && !found && i < list.count; i++)
+        found = entry_compare(&kind_tenant, list.records[i], record) == 0;
+    list_clear(&list);
+    if (st == ST_OK && !found)
+        st = err_set(err, ST_NOT_FOUND, "not found");
+    return st == ST_OK ? kind_copy(&kind_tenant, record, out, err) : st;
 }
 
 static enum status get(struct driver_conn *conn, const struct kind *kind, void *record,
                        struct err *err)
 {
-    struct list list = {.kind = kind};
+    enum status st = ST_OK;
     void *found = calloc(1, kind->size);
     if (found == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    enum status st = map_collect(directory_of(conn), &list, err);
-    if (st == ST_OK)
-        st = pick(&list, record, found, err);
+    if (kind == &kind_tenant)
+        st = get_tenant(conn, record, found, err);
+    else if (kind == &kind_domain || kind == &kind_key)
+        st = get_of_domain(conn, kind, record, found, err);
+    else
+        st = err_set(err, ST_NOT_FOUND, "not found");
     if (st == ST_OK) {
         kind_clear(kind, record);
         memcpy(record, found, kind->size);
     }
     free(found); /* what it held is the record's now, or it held nothing */
-    list_clear(&list);
     return st;
 }
 

@@ -217,7 +217,7 @@ void vault_allow_unsealed(struct vault *vault, bool allow)
 
 bool vault_takes_unsealed(const struct vault *vault)
 {
-    return vault->takes_unsealed;
+    return vault != NULL && vault->takes_unsealed;
 }
 
 const char *vault_current(const struct vault *vault)

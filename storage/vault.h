@@ -34,7 +34,7 @@ enum status vault_add(const char *path, struct err *err) MUST_CHECK;
 /* Whether vault_unseal_key also takes private halves that were never sealed (no, at first): those
  * of directories with another schema. Before the vault is shared among threads. */
 void vault_allow_unsealed(struct vault *vault, bool allow);
-bool vault_takes_unsealed(const struct vault *vault);
+bool vault_takes_unsealed(const struct vault *vault); /* NULL: no */
 
 const char *vault_current(const struct vault *vault);
 size_t vault_count(const struct vault *vault);
