@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories that hold keys under another schema: signed from as they are, only read, and moved."""
+
+import base64
+import re
+import subprocess
+
+import pytest
+
+import messages
+from inkan import Inkan
+from ldap import BASE, CONFIG, Slapd
+from milter import Milter
+from peers import python_dkim, signatures_of
+from process import wait_for
+
+# OpenDKIM's, as its project ships it.
+OPENDKIM_SCHEMA = """\
+attributetype ( 1.3.6.1.4.1.29426.2.2.1.1 NAME 'DKIMSelector'
+  EQUALITY caseExactIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.29426.2.2.1.2 NAME 'DKIMKey'
+  EQUALITY caseExactIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.29426.2.2.1.3 NAME 'DKIMIdentity'
+  EQUALITY caseExactIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.29426.2.2.1.4 NAME 'DKIMDomain'
+  EQUALITY caseExactIA5Match SUBSTR caseIgnoreIA5SubstringsMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.29426.2.2.1.5 NAME 'DKIMActive'
+  EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.29426.2.2.2.1 NAME 'DKIM' SUP top STRUCTURAL
+  MUST ( DKIMDomain $ DKIMSelector $ DKIMKey ) MAY ( DKIMIdentity $ DKIMActive ) )
+"""
+# A provider's own: the domain's entry has its keys as values with options.
+OWN_SCHEMA = """\
+attributetype ( 1.3.6.1.4.1.4203.666.1.77.1 NAME 'mailKey'
+  EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
+objectclass ( 1.3.6.1.4.1.4203.666.3.77.1 NAME 'mailSigner' SUP top AUXILIARY
+  MAY ( mailKey $ o ) )
+"""
+KINDS = {"attributetype": "olcAttributeTypes", "objectclass": "olcObjectClasses"}
+
+
+def as_config(name, schema):
+    """A schema file of slapd.conf as an entry of cn=config."""
+    parts = re.split(r"^(attributetype|objectclass) ", schema, flags=re.M)[1:]
+    lines = "".join(f"{KINDS[kind]}: {' '.join(body.split())}\n"
+                    for kind, body in zip(parts[::2], parts[1::2]))
+    return f"dn: cn={name},cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: {name}\n{lines}"
+
+
+def run_openssl(*arguments, stdin=""):
+    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True,
+                          text=True).stdout
+
+
+def new_rsa():
+    return run_openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")
+
+
+def record_of(pem):
+    public = run_openssl("pkey", "-pubout", stdin=pem)
+    return f"v=DKIM1; p={''.join(public.splitlines()[1:-1])}"
+
+
+def entry(domain, selector, key, active=None, under=BASE):
+    lines = [f"dn: DKIMSelector={selector}+DKIMDomain={domain},{under}", "objectClass: DKIM",
+             f"DKIMDomain: {domain}", f"DKIMSelector: {selector}",
+             f"DKIMKey:: {base64.b64encode(key.encode()).decode()}"]
+    if active is not None:
+        lines.append(f"DKIMActive: {active}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def server(module_folder):
+    slapd = Slapd.single(module_folder)
+    slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
+    slapd.modify("dn: cn=config\nchangetype: modify\nadd: olcAttributeOptions\n"
+                 "olcAttributeOptions: x-\n", CONFIG)
+    slapd.ldif_add(as_config("own", OWN_SCHEMA), CONFIG)
+    yield slapd
+    slapd.stop()
+
+
+@pytest.fixture(scope="module")
+def keys(server):
+    """{(domain, selector): PEM}: two tenants that share a selector, one with a successor that is
+    not active yet, one with a bare key, one with two that are active."""
+    made = {name: new_rsa() for name in
+            (("alpha.example", "s1"), ("beta.example", "s1"), ("beta.example", "s2"),
+             ("bare.example", "s1"), ("twice.example", "2024"), ("twice.example", "2025"))}
+    bare = "".join(run_openssl("rsa", "-traditional", stdin=made["bare.example", "s1"])
+                   .splitlines()[1:-1])
+    for (domain, selector), pem in made.items():
+        active = "FALSE" if selector == "s2" else None if domain == "twice.example" else "TRUE"
+        server.ldif_add(entry(domain, selector, bare if domain == "bare.example" else pem, active))
+    return made
+
+
+@pytest.fixture
+def inkan(server, keys, folder):
+    del keys
+    made = Inkan(folder, **server.settings(), ldap__map_filter="(DKIMDomain=%d)",
+                 ldap__allow_unsealed_keys="yes")
+    made.ok("vault", "init")
+    yield made
+    made.stop()
+
+
+def sign(inkan, domain):
+    answer = inkan.run("sign", stdin=messages.compose(f"a@{domain}".encode()).replace(b"\r\n", b"\n"))
+    return answer.output if answer.returncode == 0 else answer.stderr
+
+
+def verdicts(inkan, domain, keys):
+    """[(selector, passed)] of a message signed for the domain, judged by the keys' records."""
+    records = {f"{selector}._domainkey.{name}": record_of(pem)
+               for (name, selector), pem in keys.items()}
+    signed = sign(inkan, domain)
+    assert isinstance(signed, bytes), signed
+    return python_dkim(signed.replace(b"\n", b"\r\n"), records)
+
+
+def test_tenants_that_share_a_selector_sign_each_with_its_own_key(inkan, keys):
+    for domain in ("alpha.example", "beta.example", "bare.example"):
+        assert verdicts(inkan, domain, keys) == [("s1", True)]
+        swapped = {**keys, (domain, "s1"): keys["twice.example", "2024"]}
+        assert verdicts(inkan, domain, swapped) == [("s1", False)]
+
+
+def test_of_two_active_keys_the_last_selector_signs(inkan, keys):
+    assert verdicts(inkan, "twice.example", keys) == [("2025", True)]
+    states = {key["selector"]: key["state"] for key in inkan.json("key", "list", "twice.example")}
+    assert states == {"2024": "published", "2025": "active"}
+
+
+def test_without_leave_no_key_in_the_open_signs(inkan):
+    inkan.configure(ldap__allow_unsealed_keys="no")
+    assert "the private key is not sealed (ldap.allow_unsealed_keys = no)" in sign(
+        inkan, "alpha.example")
+
+
+def test_it_is_only_read(inkan):
+    for command in (("tenant", "add", "new"), ("store", "init"), ("store", "migrate"),
+                    ("domain", "suspend", "alpha.example")):
+        answer = inkan.run(*command)
+        assert answer.returncode == 3, command
+        assert "is only read" in answer.stderr
+    assert [tenant["name"] for tenant in inkan.json("tenant", "list")] == sorted(
+        {"alpha.example", "beta.example", "bare.example", "twice.example"})
+
+
+def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server, keys):
+    inkan.start()
+
+    def selectors():
+        with Milter(inkan.address) as milter:
+            milter.greet()
+            _, message = milter.message(messages.compose(b"a@beta.example"))
+            return [tags["s"] for tags in signatures_of(message)]
+
+    def activate(selector, value):
+        server.modify(f"dn: DKIMSelector={selector}+DKIMDomain=beta.example,{BASE}\n"
+                      f"changetype: modify\nreplace: DKIMActive\nDKIMActive: {value}\n")
+
+    assert selectors() == ["s1"]
+    activate("s1", "FALSE")
+    activate("s2", "TRUE")
+    wait_for("the successor signs", lambda: selectors() == ["s2"], 2)
+    activate("s2", "FALSE")
+    wait_for("nothing signs", lambda: selectors() == [], 2)
+    activate("s1", "TRUE")
+    wait_for("the first signs again", lambda: selectors() == ["s1"], 2)
+
+
+def test_a_domains_own_entry_with_its_keys_as_options(inkan, server):
+    keys = {("own.example", "a1"): new_rsa(), ("own.example", "b2"): new_rsa()}
+    options = "".join(f"mailKey;x-{selector}:: {base64.b64encode(pem.encode()).decode()}\n"
+                      for (_, selector), pem in keys.items())
+    server.ldif_add(f"dn: dc=example,{BASE}\nobjectClass: domain\ndc: example\n\n"
+                    f"dn: dc=own,dc=example,{BASE}\nobjectClass: domain\nobjectClass: mailSigner\n"
+                    f"dc: own\no: acme\n{options}")
+    inkan.configure(ldap__map_filter=f"(entryDN=%D,{BASE})", ldap__map_domain="",
+                    ldap__map_selector="", ldap__map_key="mailKey", ldap__map_active="",
+                    ldap__map_tenant="o")
+    assert verdicts(inkan, "own.example", keys) == [("b2", True)]
+    assert inkan.json("domain", "list")[0]["tenant"] == "acme"
+
+
+def test_what_is_moved_is_sealed_and_signs_without_the_directory(inkan, keys, folder):
+    target = Inkan(f"{folder}/target", vault__keyring=inkan.keyring)
+    target.ok("store", "init")
+    inkan.ok("store", "copy", "--to", target.settings["store.url"])
+    assert "both stores are equal" in inkan.ok("store", "copy", "--to",
+                                               target.settings["store.url"])
+    assert verdicts(target, "alpha.example", keys) == [("s1", True)]
+    assert "private keys open and match" in target.ok("store", "check")
+    with open(target.database, "rb") as file:
+        assert b"PRIVATE KEY" not in file.read()
