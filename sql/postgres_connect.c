@@ -168,6 +168,37 @@ static void add_host(struct target *target, const struct lists *lists, size_t in
     add_ours(target);
 }
 
+/* A pooler such as PgBouncer takes a login although the server behind it is gone; another host of
+ * the list may have one. */
+static enum status check_answer(PGconn *pg, int64_t deadline_ms, struct err *err)
+{
+    bool sent = PQsendQueryParams(pg, "SELECT 1", 0, NULL, NULL, NULL, NULL, 1) != 0;
+    while (sent && PQflush(pg) > 0)
+        sent = postgres_wait(pg, true, deadline_ms) && PQconsumeInput(pg) != 0;
+    while (sent && PQisBusy(pg))
+        sent = postgres_wait(pg, false, deadline_ms) && PQconsumeInput(pg) != 0;
+    PGresult *result = sent ? PQgetResult(pg) : NULL;
+    bool good = result != NULL && PQresultStatus(result) == PGRES_TUPLES_OK;
+    PQclear(result);
+    result = good ? PQgetResult(pg) : NULL; /* the end of the answers */
+    PQclear(result);
+    return good ? ST_OK
+                : err_set(err, ST_TEMP, "postgresql: %s takes logins, but does not answer",
+                          PQhost(pg));
+}
+
+static enum status connect_one_of_many(const struct target *target, int64_t deadline_ms,
+                                       PGconn **out, struct err *err)
+{
+    enum status st = connect_one(target, deadline_ms, out, err);
+    if (st != ST_OK)
+        return st;
+    st = check_answer(*out, deadline_ms, err);
+    if (st != ST_OK)
+        PQfinish(*out);
+    return st;
+}
+
 static enum status connect_any(const struct target *base, const struct lists *lists,
                                int64_t deadline_ms, PGconn **out, struct err *err)
 {
@@ -178,7 +209,8 @@ static enum status connect_any(const struct target *base, const struct lists *li
         struct target target = *base;
         int64_t share_ms = clock_left_ms(deadline_ms) / (int64_t)(hosts - i);
         add_host(&target, lists, i);
-        st = connect_one(&target, clock_monotonic_ms() + share_ms, out, err);
+        int64_t until_ms = clock_monotonic_ms() + share_ms;
+        st = (hosts > 1 ? connect_one_of_many : connect_one)(&target, until_ms, out, err);
     }
     return st;
 }
