@@ -6,7 +6,6 @@ the failover in it."""
 import contextlib
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +15,7 @@ from memcached import Memcached
 from outages import (COLD, TIMEOUT, WARM, await_deferred, cluster, fault_lasts,  # noqa: F401
                      load_on, start)
 from postgres import PgBouncer
-from process import free_port, wait_for
+from process import wait_for
 from test_feed_postgres import Daemon
 
 DOWN = 4
@@ -125,16 +124,18 @@ def test_parts_fail_one_after_the_other(cluster, whole):
     load.check(TIMEOUT)
 
 
-def test_of_two_pgbouncers_the_one_that_has_a_server_is_used(cluster, folder):
-    """The first takes logins all the same."""
-    gone = SimpleNamespace(port=free_port())
-    bouncers = [PgBouncer(folder, {"inkan": server}, f"pgbouncer-{name}")
-                for name, server in (("gone", gone), ("there", cluster))]
-    ports = ",".join(f"127.0.0.1:{bouncer.port}" for bouncer in bouncers)
-    inkan = Inkan(f"{folder}/inkan", store__url=f"postgresql://postgres@{ports}/inkan",
-                  store__timeout="2s", vault__keyring=cluster.keyring)
-    assert inkan.json("store", "status")["domains"] == len(WARM) + len(COLD)
-    inkan.configure(store__url=f"postgresql://postgres@127.0.0.1:{bouncers[0].port}/inkan")
-    assert inkan.run("store", "status").returncode == 75
-    for bouncer in bouncers:
+def test_a_pgbouncer_that_lost_its_server_is_passed_over(cluster, folder):
+    """It takes logins all the same, once it has had a server."""
+    standby = cluster.standby(folder)
+    losing, other = (PgBouncer(folder, {"inkan": server}, f"pgbouncer-of-{name}")
+                     for name, server in (("standby", standby), ("primary", cluster)))
+    inkan = Inkan(f"{folder}/inkan", store__url=losing.url(), store__timeout="2s",
+                  vault__keyring=cluster.keyring)
+    everything = inkan.json("store", "status")
+    standby.stop(signal.SIGQUIT)
+    wait_for("the server is lost", lambda: inkan.run("store", "status").returncode == 75)
+    inkan.configure(store__url=f"postgresql://postgres@127.0.0.1:{losing.port},"
+                               f"127.0.0.1:{other.port}/inkan")
+    assert {**inkan.json("store", "status"), "url": ""} == {**everything, "url": ""}
+    for bouncer in (losing, other):
         bouncer.stop()
