@@ -7,6 +7,8 @@
 #include "admin/parallel.h"
 #include "admin/rows.h"
 
+enum { TRIES_MAX = 4 };
+
 enum status import_batch_init(struct import_batch *batch, struct err *err)
 {
     batch->rows = calloc(IMPORT_BATCH_ROWS, sizeof *batch->rows);
@@ -268,9 +270,13 @@ static enum status store_share(struct store_tx *tx, void *arg, struct err *err)
     return status;
 }
 
+/* A store that lets writers in side by side tells the slower one to try again, and an import may
+ * always be the slower one. */
 static enum status run_share(struct share *share, struct err *err)
 {
-    enum status status = admin_transaction(share->batch->admin, store_share, share, err);
+    enum status status = ST_TEMP;
+    for (int tries = 0; tries < TRIES_MAX && status == ST_TEMP; tries++)
+        status = admin_transaction(share->batch->admin, store_share, share, err);
     for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
         if (share->batch->rows[i].outcome == IMPORT_PENDING)
             share->batch->rows[i].outcome = share->outcomes[i];
