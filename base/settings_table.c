@@ -28,8 +28,10 @@
 
 const struct settings_entry settings_table[] = {
     {"store", "url", TYPE_TEXT, AT(store.url), .fallback = "sqlite:/var/lib/inkan/inkan.db",
-     .check = settings_check_url, .allowed = "a URL such as sqlite:/var/lib/inkan/inkan.db",
-     .help = "The data base that holds tenants, domains and keys."},
+     .check = settings_check_url,
+     .allowed = "sqlite:/FILE, postgresql://HOST[,HOST]/NAME or ldap://HOST[,HOST]/BASE (also "
+                "ldaps:// and ldapi://)",
+     .help = "The store that holds tenants, domains and keys."},
     {"store", "timeout", TYPE_MILLISECONDS, AT(store.timeout_ms), .fallback = "2s",
      RANGE("10ms", "10m"), .help = "Deadline of one call to the store."},
     {"store", "connections", TYPE_NUMBER, AT(store.connections), .fallback = "4", RANGE("1", "256"),

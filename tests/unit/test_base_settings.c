@@ -262,8 +262,8 @@ static const struct bad_case {
     {"relative file", SPAN_LIT("[vault]\nkeyring = keyring\n"),
      ":2: [vault] keyring: \"keyring\": does not start with / (allowed: an absolute file name)\n"},
     {"no URL", SPAN_LIT("[store]\nurl = /var/lib/inkan.db\n"),
-     ":2: [store] url: \"/var/lib/inkan.db\": not a URL (allowed: a URL such as "
-     "sqlite:/var/lib/inkan/inkan.db)\n"},
+     ":2: [store] url: \"/var/lib/inkan.db\": not a URL (allowed: sqlite:/FILE, "
+     "postgresql://HOST[,HOST]/NAME or ldap://HOST[,HOST]/BASE (also ldaps:// and ldapi://))\n"},
     {"socket", SPAN_LIT("[server]\nlisten = inet:0\n"),
      ":2: [server] listen: \"inet:0\": the port is not a number from 1 to 65535" SOCKET_ALLOWED},
     {"hosts", SPAN_LIT("[trust]\ninternal_hosts = ::1, 10.0.0.1/8\n"),
@@ -315,8 +315,8 @@ static const struct bad_case {
      ":3: [log] frob: no such key (nearest: to)\n"
      ":4: neither \"key = value\" nor \"[section]\"\n"
      ":5: [x]: no such section (nearest: [dns])\n"
-     ":7: [store] url: \"\": may not be empty (allowed: a URL such as "
-     "sqlite:/var/lib/inkan/inkan.db)\n"},
+     ":7: [store] url: \"\": may not be empty (allowed: sqlite:/FILE, "
+     "postgresql://HOST[,HOST]/NAME or ldap://HOST[,HOST]/BASE (also ldaps:// and ldapi://))\n"},
 };
 
 static void faults_name_line_and_remedy(void **state)
