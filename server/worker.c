@@ -108,10 +108,7 @@ static bool wait_for_change(struct worker *w)
         {.fd = w->feed_end_fd, .events = POLLIN},
         {.fd = store_watch(w->store), .events = POLLIN}, /* poll passes over -1 */
     };
-    if (poll(words, 2, FEED_PERIOD_MS) > 0 && words[0].revents != 0)
-        return false;
-    keyring_listen(w->keyring);
-    return true;
+    return poll(words, 2, FEED_PERIOD_MS) <= 0 || words[0].revents == 0;
 }
 
 static void *feed_thread(void *arg)
@@ -121,6 +118,8 @@ static void *feed_thread(void *arg)
     bool away = false;
     do {
         struct err err = {0};
+        (void)store_watch(w->store);
+        keyring_listen(w->keyring); /* at once: a new watch puts in doubt what was read before */
         bool failed = keyring_poll(w->keyring, &err) != ST_OK;
         if (failed && log_once_in(&logged_ms, FEED_LOG_PERIOD_MS))
             log_text(LOG_LEVEL_ERROR, "store: %s (keys in memory go on signing)", err.text);

@@ -361,6 +361,20 @@ void cache_all_changed(struct cache *cache, struct moment change)
         drop_outdated(&cache->shards[i], NULL, change);
 }
 
+void cache_all_doubted(struct cache *cache, int64_t now_ms)
+{
+    for (size_t i = 0; i < cache->count; i++) {
+        struct shard *shard = &cache->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        changes_note_all(&shard->changes, (struct moment){.ms = now_ms});
+        for (struct entry *each = shard->entries; each != NULL; each = each->hh.next) {
+            int64_t past_ms = now_ms - ttl_of(cache, each);
+            each->read.ms = each->read.ms < past_ms ? each->read.ms : past_ms;
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
 void cache_stats(struct cache *cache, struct cache_stats *out)
 {
     *out = (struct cache_stats){0};

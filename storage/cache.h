@@ -70,6 +70,9 @@ void cache_changed(struct cache *cache, const char *name, struct moment change);
 /* The same for all names whose values are of that group, and for all names. */
 void cache_group_changed(struct cache *cache, const char *group, struct moment change);
 void cache_all_changed(struct cache *cache, struct moment change);
+/* Any name may have changed until now, and nobody knows which: all entries are past their time,
+ * and good for cache_get_stale only. */
+void cache_all_doubted(struct cache *cache, int64_t now_ms);
 /* Whether cache_put would refuse a value of that name and group (NULL: none): a change since then
  * is known. For values from elsewhere. */
 bool cache_is_outdated(struct cache *cache, const char *name, const char *group,

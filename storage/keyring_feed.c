@@ -11,13 +11,16 @@ struct page {
     size_t rows;
 };
 
-/* Of a kind that is not known: anything may have changed. */
+/* Of a kind that is not known: anything may have changed. Other programs are said to have changed
+ * "all" whenever the watch begins anew, as after an outage; the next one must find the keys. */
 static void outdate(struct keyring *keyring, const struct change *change, struct moment moment)
 {
     if (strcmp(change->kind, "tenant") == 0)
         cache_group_changed(keyring->cache, change->name, moment);
     else if (strcmp(change->kind, "domain") == 0)
         cache_changed(keyring->cache, change->name, moment);
+    else if (moment.ms != 0)
+        cache_all_doubted(keyring->cache, moment.ms);
     else
         cache_all_changed(keyring->cache, moment);
 }

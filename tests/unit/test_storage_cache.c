@@ -307,6 +307,23 @@ static void what_was_read_before_a_foreign_change_is_dropped(void **state)
     cache_free(cache);
 }
 
+/* Whoever cannot tell what changed must not take the keys away from an outage. */
+static void what_is_doubted_is_past_its_time_and_not_dropped(void **state)
+{
+    struct cache *cache = cache_of(8 << 20, 1 << 20);
+    struct cache_value *value = NULL;
+    (void)state;
+    cache_put(cache, "a", NULL, (struct moment){5, 10});
+    cache_all_doubted(cache, 11);
+    assert_int_equal(number_at(cache, "a", 11), 0);
+    assert_int_equal(cache_get_stale(cache, "a", 11, &value), CACHE_NEGATIVE);
+    assert_int_equal(cache_get_stale(cache, "a", 11 + 1000, &value), CACHE_MISS);
+    assert_true(cache_is_outdated(cache, "x", NULL, (struct moment){5, 11}));
+    cache_put(cache, "a", NULL, (struct moment){5, 12});
+    assert_int_equal(number_at(cache, "a", 12), -1);
+    cache_free(cache);
+}
+
 /* -- single flight ------------------------------------------------------------------------ */
 
 enum { THREADS = 8, ROUNDS = 200 };
@@ -399,6 +416,7 @@ int main(void)
         cmocka_unit_test(what_was_read_too_long_ago_is_forgotten_and_refused),
         cmocka_unit_test(readings_before_a_known_change_are_outdated),
         cmocka_unit_test(what_was_read_before_a_foreign_change_is_dropped),
+        cmocka_unit_test(what_is_doubted_is_past_its_time_and_not_dropped),
         cmocka_unit_test(one_thread_loads_while_the_others_wait),
         cmocka_unit_test(waiting_ends_at_the_deadline),
     };
