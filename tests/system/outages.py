@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of outages share: PostgreSQL with 2,000 domains, daemons on it with empty
-caches, and the steady load on them."""
+"""What the tests of outages share: a data base with 2,000 domains, daemons on it with empty
+caches, and the steady load on them. The fixtures are those of PostgreSQL."""
 
 import os
 import signal
@@ -21,33 +21,43 @@ ALL = [f"d{number}.example" for number in range(DOMAINS)]
 WARM, COLD = ALL[:DOMAINS // 2], ALL[DOMAINS // 2:]
 
 
+def fill(server, folder, url, **settings):
+    """2,000 domains, each with an Ed25519 key of its own. The server gets two attributes: the
+    keyring that opens them, and the records of all."""
+    server.keyring = os.path.join(folder, "keyring")
+    teller = Inkan(os.path.join(folder, "teller"), vault__keyring=server.keyring, store__url=url,
+                   **settings)
+    subprocess.run([f"{BUILD}/tests/bench/bench_setup", "--own-keys", "--url", url, "--settings",
+                    teller.conf, folder, str(DOMAINS)], check=True)
+    server.records = parse_records(teller.ok("dns", "records", "--all", "--format", "oneline"))
+    assert len(server.records) == DOMAINS
+
+
+def starter(server, new_inkan):
+    """A function that starts a daemon on a URL that leads to what fill() made."""
+    made = []
+
+    def make(url, **settings):
+        made.append(f"inkan{len(made)}")
+        settings.setdefault("store__timeout", f"{int(TIMEOUT * 1000)}ms")
+        return new_inkan(made[-1], store__url=url, vault__keyring=server.keyring,
+                         **settings).start()
+
+    return make
+
+
 @pytest.fixture(scope="module")
 def cluster(module_folder):
-    """A primary with 2,000 domains, each with an Ed25519 key of its own."""
     primary = Postgres.primary(module_folder)
-    subprocess.run([f"{BUILD}/tests/bench/bench_setup", "--own-keys", "--url", primary.url(),
-                    module_folder, str(DOMAINS)], check=True)
-    primary.keyring = os.path.join(module_folder, "keyring")
-    teller = Inkan(os.path.join(module_folder, "teller"), store__url=primary.url(),
-                   vault__keyring=primary.keyring)
-    primary.records = parse_records(teller.ok("dns", "records", "--all", "--format", "oneline"))
-    assert len(primary.records) == DOMAINS
+    fill(primary, module_folder, primary.url())
     yield primary
     primary.stop(signal.SIGQUIT)
 
 
 @pytest.fixture
 def start(cluster, new_inkan):
-    """Starts a daemon on a URL. Afterwards the primary runs again, whatever was done to it."""
-    made = []
-
-    def make(url, **settings):
-        made.append(f"inkan{len(made)}")
-        settings.setdefault("store__timeout", f"{int(TIMEOUT * 1000)}ms")
-        return new_inkan(made[-1], store__url=url, vault__keyring=cluster.keyring,
-                         **settings).start()
-
-    yield make
+    """Afterwards the primary runs again, whatever was done to it."""
+    yield starter(cluster, new_inkan)
     cluster.resume()
     if not cluster.server.is_alive():
         cluster.start()
