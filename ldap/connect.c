@@ -92,6 +92,8 @@ static enum status open_host(struct attempt *attempt, struct err *err)
     }
     ldap_set_option(attempt->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
     ldap_set_option(attempt->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    /* Kerberos takes the host's name from the URL, not from whoever answers for its address. */
+    ldap_set_option(attempt->ld, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON);
     return ST_OK;
 }
 

@@ -173,8 +173,9 @@ class Slapd:
     its port over stop and start."""
 
     def __init__(self, folder, name="slapd", overlays=("syncprov", "deref"), authority=None,
-                 certificate=None, log_level="stats"):
+                 certificate=None, log_level="stats", environment=None):
         """certificate: (certificate, key) of the server; without it the authority issues one."""
+        self.environment = {**ENV, **(environment or {})}
         self.name = name
         self.port = free_port()
         self.tls_port = free_port() if authority else None
@@ -249,7 +250,7 @@ class Slapd:
             urls.append(f"ldaps://127.0.0.1:{self.tls_port}")
         command = ["/usr/sbin/slapd", "-F", f"{self.folder}/config", "-h", " ".join(urls), "-d",
                    self.log_level]
-        self.process = Process(self.name, command, self.log, ENV, "/")
+        self.process = Process(self.name, command, self.log, self.environment, "/")
         wait_for(f"{self.name} answers", self.is_ready, 30)
         return self
 
