@@ -119,12 +119,14 @@ static enum status change_writer(struct directory *dir, int64_t revision, bool h
 
 /* -- completing --------------------------------------------------------------------------- */
 
-/* *done_out counts what was done. */
+/* What was put down must be done, however many writes it is: the time limit is that of each.
+ * *done_out counts what was done. */
 static enum status do_all(struct directory *dir, const struct writes *writes, size_t *done_out,
                           struct err *err)
 {
     enum status st = ST_OK;
     for (size_t i = 0; i < writes->count && st == ST_OK; i++) {
+        dir->base.deadline_ms = clock_monotonic_ms() + dir->timeout_ms;
         st = write_again(dir, &writes->list[i], err);
         *done_out += st == ST_OK;
     }
@@ -150,6 +152,7 @@ static enum status complete(struct directory *dir, const struct layout_numbers *
 /* Reads until there is no journal; one that stays is completed. */
 static enum status settle(struct directory *dir, struct layout_numbers *out, struct err *err)
 {
+    dir->timeout_ms = clock_left_ms(dir->base.deadline_ms);
     int64_t patience_ms = clock_monotonic_ms() + PATIENCE_MS;
     struct buf journal = {0};
     enum status st = ST_OK;

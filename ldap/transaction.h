@@ -45,8 +45,8 @@ enum { TRANSACTION_MAX = 3 << 20 }; /* octets of a journal; slapd takes 4 MiB at
 
 /* Opens one on the connection (dir->tx), completing first what another left behind. */
 enum status transaction_begin(struct directory *dir, struct err *err);
-/* ST_CONFLICT: another was faster, and nothing was done. ST_UNSURE: the connection was lost on the
- * way. Closed in any case. */
+/* ST_TEMP: another was faster, and nothing was done. ST_UNSURE: the connection was lost on the way.
+ * Closed in any case. Each write has as much time as the transaction had to begin. */
 enum status transaction_commit(struct directory *dir, struct err *err);
 /* Forgets all. */
 void transaction_drop(struct directory *dir);
