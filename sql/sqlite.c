@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sql/sqlite.h"
 
+#include <poll.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,10 @@
 #include "sql/migrate.h"
 #include "sql/records.h"
 
-enum { PROGRESS_STEPS = 2000 }; /* virtual machine steps between two looks at the clock */
+enum {
+    PROGRESS_STEPS = 2000,
+    AGAIN_MS = 10
+}; /* virtual machine steps between two looks at the clock */
 
 /* Prepared statements by their text: the texts are few, made from tables. */
 struct prepared {
@@ -225,13 +229,24 @@ static enum status open_failed(struct sqlite_conn *conn, const char *path, struc
                    conn->db != NULL ? sqlite3_errmsg(conn->db) : "no memory");
 }
 
+/* SQLite itself does not wait when two programs that make a data base change its mode at once. */
+static enum status use_wal(struct sqlite_conn *conn, struct err *err)
+{
+    for (;;) {
+        enum status st = sqlite_execute(&conn->sql.base, "PRAGMA journal_mode = WAL", err);
+        if (st != ST_TEMP || clock_left_ms(conn->sql.base.deadline_ms) == 0)
+            return st;
+        poll(NULL, 0, AGAIN_MS);
+    }
+}
+
 static enum status configure(struct sqlite_conn *conn, bool create, struct err *err)
 {
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_progress_handler(conn->db, PROGRESS_STEPS, past_deadline, conn);
     enum status st = ST_OK;
     if (create)
-        st = sqlite_execute(&conn->sql.base, "PRAGMA journal_mode = WAL", err);
+        st = use_wal(conn, err);
     if (st == ST_OK)
         st = sqlite_execute(&conn->sql.base,
                             "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
