@@ -11,10 +11,8 @@
 #include "sql/migrate.h"
 #include "sql/records.h"
 
-enum {
-    PROGRESS_STEPS = 2000,
-    AGAIN_MS = 10
-}; /* virtual machine steps between two looks at the clock */
+enum { PROGRESS_STEPS = 2000 }; /* virtual machine steps between two looks at the clock */
+enum { AGAIN_MS = 10 };
 
 /* Prepared statements by their text: the texts are few, made from tables. */
 struct prepared {
