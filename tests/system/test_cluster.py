@@ -16,7 +16,7 @@ from outages import (COLD, TIMEOUT, WARM, await_deferred, cluster, fault_lasts, 
                      load_on, start)
 from postgres import PgBouncer
 from process import wait_for
-from test_feed_postgres import Daemon
+from workers import Daemon
 
 DOWN = 4
 
