@@ -15,6 +15,7 @@ struct watch {
     const struct directory *dir;
     ldap_sync_t *sync;     /* NULL: the server is asked */
     bool fresh;            /* nothing was given yet: what changed before is not known */
+    size_t taken;          /* messages of the server that tells */
     char newest[CSN_SIZE]; /* entryCSN of the newest entry seen */
     driver_row *row;       /* of the call under way, as the next */
     void *arg;
@@ -174,18 +175,22 @@ static void start_asking(struct watch *watch)
 static int take_synced(ldap_sync_t *sync, LDAPMessage *entry, struct berval *uuid,
                        ldap_sync_refresh_t phase)
 {
+    struct watch *watch = sync->ls_private;
     (void)uuid;
+    watch->taken++;
     if (phase == LDAP_SYNC_CAPI_DELETE)
-        give_removed(sync->ls_private, sync->ls_ld, entry);
+        give_removed(watch, sync->ls_ld, entry);
     else
-        give_entry(sync->ls_private, sync->ls_ld, entry);
+        give_entry(watch, sync->ls_ld, entry);
     return LDAP_SUCCESS;
 }
 
 static int pass_over(ldap_sync_t *sync, LDAPMessage *message, BerVarray uuids,
                      ldap_sync_refresh_t phase)
 {
-    (void)sync, (void)message, (void)uuids, (void)phase;
+    struct watch *watch = sync->ls_private;
+    (void)message, (void)uuids, (void)phase;
+    watch->taken++;
     return LDAP_SUCCESS;
 }
 
@@ -283,6 +288,20 @@ static enum status start_sync(struct directory *dir, const struct buf *cookie, s
     return synced(dir, ldap_sync_init(sync, LDAP_SYNC_REFRESH_AND_PERSIST), err);
 }
 
+/* Without a time-out libldap gives one message a call, and what it read with the call before: once
+ * two give nothing there is nothing more. */
+static enum status take_all(struct directory *dir, struct err *err)
+{
+    struct watch *watch = dir->watch;
+    enum status st = ST_OK;
+    for (int idle = 0; idle < 2 && st == ST_OK && watch->sync != NULL;) {
+        size_t before = watch->taken;
+        st = synced(dir, ldap_sync_poll(watch->sync), err);
+        idle = watch->taken == before ? idle + 1 : 0;
+    }
+    return st;
+}
+
 /* -- the driver's calls ------------------------------------------------------------------- */
 
 enum status watch_begin(struct driver_conn *conn, int *fd_out, struct err *err)
@@ -319,7 +338,7 @@ enum status watch_take(struct driver_conn *conn, driver_row *row, void *arg, str
         give(watch, "all", "-");
     watch->fresh = false;
     if (watch->sync != NULL)
-        st = synced(dir, ldap_sync_poll(watch->sync), err);
+        st = take_all(dir, err);
     else
         st = ask(dir, err);
     watch->row = NULL;
