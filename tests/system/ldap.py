@@ -324,6 +324,17 @@ class Slapd:
         done = self._tool("ldapmodify", account, text=text)
         assert done.returncode == 0, f"{text}: {done.stderr}"
 
+    def delete(self, dn):
+        """An entry and all below it."""
+        done = self._tool("ldapdelete", ROOT, "-r", dn)
+        assert done.returncode == 0, f"{dn}: {done.stderr}"
+
+    def ldif(self, base):
+        """An entry and all below it, as ldif_add takes it."""
+        done = self._tool("ldapsearch", ROOT, "-LLL", "-b", base)
+        assert done.returncode == 0, f"{base}: {done.stderr}"
+        return done.stdout
+
     def refusal(self, text, account):
         """The result code that change records are refused with; 0 if they are not."""
         return self._tool("ldapmodify", account, text=text).returncode
