@@ -57,9 +57,9 @@ enum status bind_ask_for_tls(LDAP *ld, int64_t deadline_ms, struct err *err)
     int id = 0;
     int sent = ldap_start_tls(ld, NULL, NULL, &id);
     if (sent != LDAP_SUCCESS)
-        return fault(sent, "StartTLS", NULL, err);
+        return fault(sent, "StartTLS, which ldap.starttls demands", NULL, err);
     enum status st = wait_for(ld, id, deadline_ms, &message, err);
-    return st == ST_OK ? result_of(ld, message, "StartTLS", err) : st;
+    return st == ST_OK ? result_of(ld, message, "StartTLS, which ldap.starttls demands", err) : st;
 }
 
 /* -- the password ------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 #include <openldap.h>
-#include <sys/time.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,12 +12,16 @@
 
 /* -- encryption --------------------------------------------------------------------------- */
 
-static enum status tls_fault(LDAP *ld, const char *what, struct err *err)
+/* Of a certificate that it refuses libldap says nothing. */
+static enum status tls_fault(LDAP *ld, struct err *err)
 {
     char *text = NULL;
     ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-    enum status st = err_set(err, ST_TEMP, "ldap: %s: %s", what,
-                             text != NULL && text[0] != '\0' ? text : "no TLS with this server");
+    bool known = text != NULL && text[0] != '\0' && strcmp(text, "(unknown error code)") != 0;
+    enum status st = err_set(err, ST_TEMP, "ldap: TLS: %s",
+                             known ? text
+                                   : "the server's certificate is expired, of another host, or not "
+                                     "vouched for by ldap.ca_file");
     ldap_memfree(text);
     return st;
 }
@@ -42,16 +46,20 @@ struct attempt {
     int64_t deadline_ms;
     LDAP *ld;
     int fd; /* what ld talks over */
+    struct socket_patience *patience;
 };
 
-/* libldap takes the time that is left from the options, and leaves the socket as it likes. */
+/* With GnuTLS below it libldap reads in a circle until the handshake is done, whatever time-out it
+ * is given; and it leaves the socket as it likes. */
 static enum status start_tls(const struct attempt *attempt, struct err *err)
 {
-    int64_t left_ms = clock_left_ms(attempt->deadline_ms);
-    struct timeval left = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
-    ldap_set_option(attempt->ld, LDAP_OPT_NETWORK_TIMEOUT, &left);
-    if (left_ms == 0 || ldap_install_tls(attempt->ld) != LDAP_SUCCESS)
-        return tls_fault(attempt->ld, "TLS", err);
+    attempt->patience->deadline_ms = attempt->deadline_ms;
+    int done = ldap_install_tls(attempt->ld);
+    attempt->patience->deadline_ms = 0;
+    if (done != LDAP_SUCCESS)
+        return clock_left_ms(attempt->deadline_ms) == 0
+                   ? err_set(err, ST_TEMP, "ldap: TLS: the server does not answer")
+                   : tls_fault(attempt->ld, err);
     fcntl(attempt->fd, F_SETFL, fcntl(attempt->fd, F_GETFL) | O_NONBLOCK);
     return ST_OK;
 }
@@ -85,7 +93,7 @@ static enum status open_host(struct attempt *attempt, struct err *err)
         close(attempt->fd);
         return err_set(err, ST_TEMP, "ldap: no memory");
     }
-    st = socket_attach(attempt->ld, err);
+    st = socket_attach(attempt->ld, &attempt->patience, err);
     if (st != ST_OK) {
         ldap_unbind_ext(attempt->ld, NULL, NULL);
         return st;

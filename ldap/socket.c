@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -108,13 +109,13 @@ static int descriptor(Sockbuf_IO_Desc *io)
 
 static int set_up(Sockbuf_IO_Desc *io, void *arg)
 {
-    (void)io, (void)arg;
+    io->sbiod_pvt = arg;
     return 0;
 }
 
 static int tear_down(Sockbuf_IO_Desc *io)
 {
-    (void)io;
+    free(io->sbiod_pvt);
     return 0;
 }
 
@@ -126,7 +127,17 @@ static int control(Sockbuf_IO_Desc *io, int option, void *arg)
 
 static ber_slen_t receive(Sockbuf_IO_Desc *io, void *octets, ber_len_t len)
 {
-    return recv(descriptor(io), octets, len, 0);
+    const struct socket_patience *patience = io->sbiod_pvt;
+    struct pollfd readable = {.fd = descriptor(io), .events = POLLIN};
+    ssize_t got = recv(readable.fd, octets, len, 0);
+    while (got < 0 && errno == EAGAIN && patience->deadline_ms != 0) {
+        if (poll(&readable, 1, (int)clock_left_ms(patience->deadline_ms)) <= 0) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        got = recv(readable.fd, octets, len, 0);
+    }
+    return got;
 }
 
 static ber_slen_t transmit(Sockbuf_IO_Desc *io, void *octets, ber_len_t len)
@@ -139,11 +150,17 @@ static int close_descriptor(Sockbuf_IO_Desc *io)
     return close(descriptor(io));
 }
 
-enum status socket_attach(LDAP *ld, struct err *err)
+enum status socket_attach(LDAP *ld, struct socket_patience **out, struct err *err)
 {
     static Sockbuf_IO io = {set_up, tear_down, control, receive, transmit, close_descriptor};
     Sockbuf *buffer = NULL;
-    bool good = ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
-                ber_sockbuf_add_io(buffer, &io, LBER_SBIOD_LEVEL_PROVIDER, NULL) == 0;
-    return good ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
+    struct socket_patience *patience = calloc(1, sizeof *patience);
+    bool good = patience != NULL &&
+                ldap_get_option(ld, LDAP_OPT_SOCKBUF, &buffer) == LDAP_OPT_SUCCESS &&
+                ber_sockbuf_add_io(buffer, &io, LBER_SBIOD_LEVEL_PROVIDER, patience) == 0;
+    *out = patience;
+    if (good)
+        return ST_OK;
+    free(patience);
+    return err_set(err, ST_TEMP, "ldap: no memory");
 }

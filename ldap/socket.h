@@ -15,7 +15,13 @@
  * names. ST_TEMP. */
 enum status socket_open(const LDAPURLDesc *host, bool local, int64_t deadline_ms, int *out,
                         struct err *err) MUST_CHECK;
-/* Makes ld, which was given its descriptor with LDAP_PROTO_EXT, read and write it. */
-enum status socket_attach(LDAP *ld, struct err *err) MUST_CHECK;
+/* While the deadline is not 0, reading waits for octets until then, for callers who would ask again
+ * and again. */
+struct socket_patience {
+    int64_t deadline_ms;
+};
+/* Makes ld, which was given its descriptor with LDAP_PROTO_EXT, read and write it. *out lives as
+ * long as ld. */
+enum status socket_attach(LDAP *ld, struct socket_patience **out, struct err *err) MUST_CHECK;
 
 #endif
