@@ -97,7 +97,8 @@ enum status admin_vault(struct admin *admin, const struct vault **out, struct er
         if (status == ST_OK)
             status = vault_open(settings->vault.keyring, &admin->vault, err);
         if (status == ST_OK)
-            vault_allow_unsealed(admin->vault, settings->ldap.allow_unsealed_keys);
+            vault_allow_unsealed(admin->vault, settings->ldap.allow_unsealed_keys &&
+                                                   settings->ldap.map_filter[0] != '\0');
     }
     *out = admin->vault;
     return status;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -17,7 +18,9 @@ static bool harden(void)
 int main(int argc, char **argv)
 {
     (void)argc;
-    if (!harden()) {
+    /* No ldap.conf or ldaprc: whoever may write the current folder could choose whom root trusts.
+     */
+    if (setenv("LDAPNOINIT", "1", 1) != 0 || !harden()) {
         admin_warn("cannot forbid core dumps");
         return status_exit_code(ST_BROKEN);
     }

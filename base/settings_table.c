@@ -171,7 +171,8 @@ const struct settings_entry settings_table[] = {
      .optional = true, .check = settings_check_file, .allowed = FILE_NAME "; empty: no password",
      .help = "File that holds the bind password."},
     {"ldap", "ca_file", TYPE_TEXT, AT(ldap.ca_file), .fallback = "", .optional = true,
-     .check = settings_check_file, .allowed = FILE_NAME "; empty: those of the system",
+     .check = settings_check_file,
+     .allowed = FILE_NAME "; empty: /etc/ssl/certs/ca-certificates.crt",
      .help = "Certificates that vouch for the directory."},
     {"ldap", "sasl_mechanism", TYPE_TEXT, AT(ldap.sasl_mechanism), .fallback = "", .optional = true,
      .check = settings_check_word,
@@ -180,7 +181,7 @@ const struct settings_entry settings_table[] = {
     {"ldap", "starttls", TYPE_BOOL, AT(ldap.starttls), .fallback = "yes", YES_NO,
      .help = "Whether ldap:// must change to TLS before anything is said."},
     {"ldap", "allow_unsealed_keys", TYPE_BOOL, AT(ldap.allow_unsealed_keys), .fallback = "no",
-     YES_NO, .help = "Whether private keys the vault did not seal may sign."},
+     YES_NO, .help = "With map_filter: whether private keys the vault did not seal may sign."},
     {"ldap", "map_filter", TYPE_TEXT, AT(ldap.map_filter), .fallback = "", .optional = true,
      .check = settings_check_map_filter,
      .allowed = "a filter with %d (the domain) or %D (its DN, dc=example,dc=com); empty: inkan's "

@@ -26,16 +26,17 @@ static enum status tls_fault(LDAP *ld, struct err *err)
     return st;
 }
 
+/* Named here, because no ldap.conf is read: one may lie in the current folder. */
+static const char system_ca_file[] = "/etc/ssl/certs/ca-certificates.crt";
+
 static enum status set_up_tls(LDAP *ld, const struct settings_ldap *settings, struct err *err)
 {
     int demand = LDAP_OPT_X_TLS_DEMAND, client = 0;
+    const char *ca_file = settings->ca_file[0] != '\0' ? settings->ca_file : system_ca_file;
     bool good = ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) == LDAP_OPT_SUCCESS;
-    if (settings->ca_file[0] != '\0')
-        good = good && ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, settings->ca_file) ==
-                           LDAP_OPT_SUCCESS;
+    good = good && ldap_set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) == LDAP_OPT_SUCCESS;
     good = good && ldap_set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client) == LDAP_OPT_SUCCESS;
-    return good ? ST_OK
-                : err_set(err, ST_BROKEN, "ldap.ca_file: %s cannot be used", settings->ca_file);
+    return good ? ST_OK : err_set(err, ST_BROKEN, "ldap.ca_file: %s cannot be used", ca_file);
 }
 
 /* One attempt to connect to one host. */

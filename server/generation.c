@@ -60,7 +60,8 @@ static enum status open_all(struct generation *g, const struct settings *setting
     enum status status = vault_open(settings->vault.keyring, &g->vault, err);
     if (status != ST_OK)
         return err_context(err, "[vault] keyring");
-    vault_allow_unsealed(g->vault, settings->ldap.allow_unsealed_keys);
+    vault_allow_unsealed(g->vault, settings->ldap.allow_unsealed_keys &&
+                                       settings->ldap.map_filter[0] != '\0');
     status = policy_new(settings, &g->policy, err);
     if (status == ST_OK)
         status = privileges_find(settings, &g->privileges, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/settings.h"
@@ -76,6 +77,10 @@ static int run(const char *path, bool check)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
+    /* No ldap.conf or ldaprc: whoever may write the current folder could choose whom root trusts.
+     */
+    if (setenv("LDAPNOINIT", "1", 1) != 0)
+        return status_exit_code(ST_TEMP);
     if (read_arguments(argc, argv, &arguments) != ST_OK) {
         fputs(usage, stderr);
         return status_exit_code(ST_INVALID);
