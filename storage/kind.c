@@ -276,6 +276,7 @@ static enum status copy_field(const struct field *field, const void *from, void 
         return field_set_text(field, to, span_str(*field_text(field, from)), err);
     }
     if (field->type == FIELD_BYTES) {
+        field_bytes(field, to)->secret = (field->flags & FIELD_SECRET) != 0;
         buf_append_span(field_bytes(field, to), buf_span(field_bytes(field, from)));
         return buf_check(field_bytes(field, to), field->name, err);
     }

@@ -91,6 +91,7 @@ static void read_text(struct reader *reader, const struct field *field, void *re
 static void read_bytes(struct reader *reader, const struct field *field, void *record)
 {
     struct buf *bytes = field_bytes(field, record);
+    bytes->secret = (field->flags & FIELD_SECRET) != 0;
     buf_append_span(bytes, read_octets(reader, field->max));
     reader->bad = reader->bad || bytes->failed != ST_OK;
 }

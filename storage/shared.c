@@ -158,7 +158,7 @@ static void judge(const struct shared *shared, struct packed *packed, struct sha
 static void take_value(const struct asking *asking, size_t index, struct span value)
 {
     struct shared *shared = asking->shared;
-    struct buf content = BUF_INIT(PACKED_MAX);
+    struct buf content = BUF_SECRET(PACKED_MAX);
     struct packed packed = {0};
     if (value.len <= PACKED_MAX + SEALED_EXTRA &&
         sealed_unwrap(shared->sealed, asking->names[index], value, &content) &&
@@ -282,7 +282,7 @@ static void send_entry(struct shared *shared, const char *key, struct span value
 
 void shared_put(struct shared *shared, const char *name, const struct profile *profile)
 {
-    struct buf content = BUF_INIT(PACKED_MAX), entry = {0};
+    struct buf content = BUF_SECRET(PACKED_MAX), entry = {0};
     char key[SEALED_NAME_SIZE];
     time_t expiry = expiry_of(shared, profile);
     packed_write(profile, clock_now_s(), &content);
