@@ -19,10 +19,16 @@ void cursor_clear(struct cursor *cursor)
     rows_clear(&cursor->last);
 }
 
+static const char *text_of(const struct field *field, const void *record)
+{
+    const char *text = *field_text(field, record);
+    return text != NULL ? text : "";
+}
+
 static int compare_field(const struct field *field, const void *a, const void *b)
 {
     if (field->type == FIELD_TEXT)
-        return strcmp(*field_text(field, a), *field_text(field, b));
+        return strcmp(text_of(field, a), text_of(field, b));
     int64_t left = *field_int(field, a), right = *field_int(field, b);
     if (field->type == FIELD_ENUM)
         return strcmp(field->names[left], field->names[right]);

@@ -120,10 +120,11 @@ static bool read_number(struct span value, int64_t *out)
     return true;
 }
 
+/* Upper and lower case are one to the schema. */
 static bool read_name(const char *const *names, struct span value, int64_t *out)
 {
     for (int64_t i = 0; names[i] != NULL; i++) {
-        if (span_equal(value, span_str(names[i]))) {
+        if (span_equal_nocase(value, span_str(names[i]))) {
             *out = i;
             return true;
         }
@@ -152,6 +153,7 @@ enum status entry_take(const struct kind *kind, void *record, const char *attrib
     case FIELD_TEXT:
         return field_set_text(field, record, value, err);
     case FIELD_BYTES:
+        field_bytes(field, record)->secret = (field->flags & FIELD_SECRET) != 0;
         buf_reset(field_bytes(field, record));
         buf_append_span(field_bytes(field, record), value);
         return buf_check(field_bytes(field, record), attribute, err);
@@ -251,10 +253,17 @@ static int compare_numbers(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
+/* An attribute that the server hides is as one that is not there. */
+static const char *text_of(const struct field *field, const void *record)
+{
+    const char *text = *field_text(field, record);
+    return text != NULL ? text : "";
+}
+
 static int compare_field(const struct field *field, const void *a, const void *b)
 {
     if (field->type == FIELD_TEXT)
-        return strcmp(*field_text(field, a), *field_text(field, b));
+        return strcmp(text_of(field, a), text_of(field, b));
     int64_t x = *field_int(field, a), y = *field_int(field, b);
     return field->type == FIELD_ENUM ? strcmp(field->names[x], field->names[y])
                                      : compare_numbers(x, y);
