@@ -109,12 +109,13 @@ struct rewrap {
     struct owner owner;
     struct progress progress;
     struct rows *page; /* the one at work */
-    int64_t resealed, broken;
+    int64_t resealed, broken, unsealed;
 };
 
 static bool is_due(const struct rewrap *rewrap, const struct key *key)
 {
-    return key->sealed.len > 0 && strcmp(key->kek, vault_current(rewrap->owner.vault)) != 0;
+    return key->sealed.len > 0 && !vault_is_unsealed(key) &&
+           strcmp(key->kek, vault_current(rewrap->owner.vault)) != 0;
 }
 
 /* A key that does not open is named and left alone: it must not keep the others from a new KEK. */
@@ -154,13 +155,19 @@ static enum status reseal_page(struct store_tx *tx, void *arg, struct err *err)
     return status;
 }
 
-/* A page is a transaction: killed in between, the next run goes on with what is left. */
+/* A page is a transaction, if there is anything to do: killed in between, the next run goes on with
+ * what is left. */
 static enum status rewrap_page(void *arg, struct rows *page, struct err *err)
 {
     struct rewrap *rewrap = arg;
+    bool any = false;
     rewrap->page = page;
     progress_add(&rewrap->progress, (int64_t)page->count);
-    return admin_transaction(rewrap->admin, reseal_page, rewrap, err);
+    for (size_t i = 0; i < page->count; i++) {
+        any = any || is_due(rewrap, rows_at(page, i));
+        rewrap->unsealed += vault_is_unsealed(rows_at(page, i));
+    }
+    return any ? admin_transaction(rewrap->admin, reseal_page, rewrap, err) : ST_OK;
 }
 
 static enum status rewrap_all(struct rewrap *rewrap, struct err *err)
@@ -175,6 +182,13 @@ static enum status rewrap_all(struct rewrap *rewrap, struct err *err)
     progress_end(&rewrap->progress);
     owner_clear(&rewrap->owner);
     return status;
+}
+
+/* Those of directories with another schema: no key-encryption key has to do with them. */
+static void tell_unsealed(int64_t count)
+{
+    if (count > 0)
+        admin_warn("%lld private keys are not sealed", (long long)count);
 }
 
 static void answer_rewrap(struct admin *admin, const struct rewrap *rewrap)
@@ -202,6 +216,7 @@ static enum status rewrap_verb(struct admin *admin, const struct args *args, str
     if (status != ST_OK)
         return status;
     answer_rewrap(admin, &rewrap);
+    tell_unsealed(rewrap.unsealed);
     if (rewrap.broken > 0)
         return err_set(err, ST_NOT_FOUND, "%lld private keys do not open and were left alone",
                        (long long)rewrap.broken);
@@ -230,25 +245,33 @@ static struct kek *find_kek(const struct rows *keks, const char *id)
     return NULL;
 }
 
+/* What the private keys of a store are sealed under. */
+struct census {
+    struct rows keks;
+    int64_t unsealed;
+};
+
 static enum status count_page(void *arg, struct rows *page, struct err *err)
 {
-    struct rows *keks = arg;
+    struct census *census = arg;
     enum status status = ST_OK;
     for (size_t i = 0; status == ST_OK && i < page->count; i++) {
         const struct key *key = rows_at(page, i);
-        const char *id = key->kek == NULL ? "" : key->kek;
-        if (key->sealed.len == 0)
+        bool unsealed = vault_is_unsealed(key);
+        census->unsealed += unsealed;
+        if (key->sealed.len == 0 || unsealed)
             continue;
-        if (find_kek(keks, id) == NULL)
-            status = add_kek(keks, id, false, err);
+        if (find_kek(&census->keks, key->kek) == NULL)
+            status = add_kek(&census->keks, key->kek, false, err);
         if (status == ST_OK)
-            find_kek(keks, id)->keys++;
+            find_kek(&census->keks, key->kek)->keys++;
     }
     return status;
 }
 
-static enum status collect(struct admin *admin, struct rows *keks, struct err *err)
+static enum status collect(struct admin *admin, struct census *census, struct err *err)
 {
+    struct rows *keks = &census->keks;
     struct store *store;
     const struct vault *vault;
     struct query query = {.kind = &kind_key};
@@ -260,30 +283,32 @@ static enum status collect(struct admin *admin, struct rows *keks, struct err *e
     if (status != ST_OK)
         return status;
     find_kek(keks, vault_current(vault))->current = 1;
-    return rows_walk(store, &query, count_page, keks, err);
+    return rows_walk(store, &query, count_page, census, err);
 }
 
 static enum status status_verb(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct rows keks = {.kind = &kind_kek};
+    struct census census = {.keks.kind = &kind_kek};
+    const struct rows *keks = &census.keks;
     const struct kek *missing = NULL;
     (void)args;
-    enum status status = collect(admin, &keks, err);
+    enum status status = collect(admin, &census, err);
     if (status == ST_OK)
         output_list_begin(&admin->output, NULL);
-    for (size_t i = 0; status == ST_OK && i < keks.count; i++) {
-        const struct kek *kek = rows_at(&keks, i);
+    for (size_t i = 0; status == ST_OK && i < keks->count; i++) {
+        const struct kek *kek = rows_at(keks, i);
         output_record(&admin->output, &kind_kek, kek);
         if (!kek->present)
             missing = kek;
     }
     if (status == ST_OK)
         output_list_end(&admin->output, &kind_kek);
+    tell_unsealed(census.unsealed);
     if (missing != NULL)
         status = err_set(err, ST_NOT_FOUND,
                          "%lld private keys are sealed under %s, which the keyring does not have",
                          (long long)missing->keys, missing->id);
-    rows_clear(&keks);
+    rows_clear(&census.keks);
     return status;
 }
 
