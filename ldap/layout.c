@@ -160,5 +160,10 @@ enum status layout_make(struct directory *dir, int version, struct err *err)
     if (st == ST_NOT_FOUND)
         return err_set(err, ST_INVALID, "ldap: the entry %s does not exist: make it first",
                        dir->root);
+    if (st == ST_INVALID) { /* slapd's way to say that it does not know a class */
+        struct err why = *err;
+        return err_set(err, ST_BROKEN, "ldap: load migrations/ldap/inkan.ldif into the server: %s",
+                       why.text);
+    }
     return st == ST_OK ? set_version(dir, version, err) : st;
 }
