@@ -67,7 +67,7 @@ enum status directory_fault(struct directory *dir, int code, const char *text, s
 
 enum status directory_late(struct directory *dir, struct err *err)
 {
-    dir->base.broken = true;
+    dir->base.broken = dir->lost = true;
     return err_set(err, ST_TEMP, "ldap: no answer by the deadline");
 }
 
@@ -75,7 +75,7 @@ enum status directory_lost(struct directory *dir, struct err *err)
 {
     int code = LDAP_SERVER_DOWN;
     ldap_get_option(dir->ld, LDAP_OPT_RESULT_CODE, &code);
-    dir->base.broken = true;
+    dir->base.broken = dir->lost = true;
     return err_set(err, ST_TEMP, "ldap: %s",
                    code == LDAP_SUCCESS ? "the connection is gone" : ldap_err2string(code));
 }
@@ -222,6 +222,8 @@ enum status directory_values(struct directory *dir, LDAPMessage *entry, director
         struct berval **values = ldap_get_values_len(dir->ld, entry, name);
         for (size_t i = 0; values != NULL && values[i] != NULL && st == ST_OK; i++)
             st = value(arg, name, span_of(values[i]->bv_val, values[i]->bv_len), err);
+        for (size_t i = 0; values != NULL && values[i] != NULL; i++)
+            bytes_wipe(values[i]->bv_val, values[i]->bv_len); /* it may be a private key */
         ldap_value_free_len(values);
         ldap_memfree(name);
     }

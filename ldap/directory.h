@@ -27,6 +27,7 @@ struct directory {
     struct map *map;        /* how to read another schema than ours; NULL: it is ours */
     bool derefs;            /* the server can follow a DN within a search (deref) */
     bool syncs;             /* it tells of changes (RFC 4533) */
+    bool lost;              /* the answer to a call never came */
     int64_t timeout_ms;     /* that a transaction was begun with */
     struct transaction *tx; /* the one that is open, or NULL */
     char **lookup;          /* the attributes that a look-up asks for, made at the first */

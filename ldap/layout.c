@@ -80,20 +80,26 @@ static enum status read_place(struct directory *dir, enum layout_place place,
     return st;
 }
 
+/* cn=writer first: whoever commits between the two is then found out by its revision. */
 enum status layout_read(struct directory *dir, struct layout_numbers *out, struct buf *journal,
                         struct err *err)
 {
     struct reading reading = {out, journal};
+    enum status writer = ST_OK;
     *out = (struct layout_numbers){0};
+    if (journal != NULL) {
+        buf_reset(journal);
+        writer = read_place(dir, LAYOUT_WRITER, &reading, err);
+        if (writer != ST_OK && writer != ST_NOT_FOUND)
+            return writer;
+    }
     enum status st = read_place(dir, LAYOUT_STATE, &reading, err);
     if (st == ST_NOT_FOUND || (st == ST_OK && out->schema == 0))
         return err_set(err, ST_NOT_FOUND, "ldap: there is no store at %s (inkan store init)",
                        dir->root);
-    if (st != ST_OK || journal == NULL)
-        return st;
-    buf_reset(journal);
-    st = read_place(dir, LAYOUT_WRITER, &reading, err);
-    return st == ST_NOT_FOUND ? err_set(err, ST_DENIED, "ldap: this account may not write") : st;
+    if (st == ST_OK && writer != ST_OK)
+        return err_set(err, ST_DENIED, "ldap: this account may not write");
+    return st;
 }
 
 /* -- making ------------------------------------------------------------------------------- */
@@ -144,12 +150,14 @@ static enum status make_place(struct directory *dir, size_t i, int number, struc
         st = write_value(write, "cn", span_str(places[made[i].place]), false, err);
     if (st == ST_OK && made[i].attribute != NULL)
         st = write_value(write, made[i].attribute, buf_span(&text), false, err);
+    if (st == ST_OK && made[i].place == LAYOUT_STATE)
+        st = write_value(write, "inkanPosition", SPAN_LIT("0"), false, err);
     if (st == ST_OK)
-        st = write_again(dir, write, err);
+        st = write_once(dir, write, err);
     write_list_clear(&writes);
     buf_clear(&dn);
     buf_clear(&text);
-    return st;
+    return st == ST_CONFLICT ? ST_OK : st; /* there already */
 }
 
 enum status layout_make(struct directory *dir, int version, struct err *err)

@@ -10,6 +10,7 @@
 #include "ldap/connect.h"
 #include "ldap/entry.h"
 #include "ldap/find.h"
+#include "ldap/journal.h"
 #include "ldap/layout.h"
 #include "ldap/lookup.h"
 #include "ldap/map.h"
@@ -172,7 +173,7 @@ static enum status commit(struct driver_conn *conn, struct err *err)
 
 static enum status fence(struct driver_conn *conn, struct err *err)
 {
-    return transaction_fence(directory_of(conn), err);
+    return journal_fence(directory_of(conn), err);
 }
 
 static void rollback(struct driver_conn *conn)

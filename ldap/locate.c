@@ -12,6 +12,14 @@ struct one {
     size_t entries;
 };
 
+static void take_uuid(struct directory *dir, LDAPMessage *entry, struct buf *out)
+{
+    struct berval **values = ldap_get_values_len(dir->ld, entry, "entryUUID");
+    if (values != NULL && values[0] != NULL)
+        buf_append(out, values[0]->bv_val, values[0]->bv_len);
+    ldap_value_free_len(values);
+}
+
 static enum status take_one(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
 {
     struct one *one = arg;
@@ -29,6 +37,8 @@ static enum status take_one(void *arg, struct directory *dir, LDAPMessage *entry
         if (dn == NULL || buf_check(one->found.dn, "DN", err) != ST_OK)
             return err_set(err, ST_TEMP, "ldap: no memory");
     }
+    if (one->found.uuid != NULL)
+        take_uuid(dir, entry, one->found.uuid);
     return one->found.record != NULL ? entry_read(dir, entry, one->kind, one->found.record, err)
                                      : ST_OK;
 }
@@ -37,7 +47,7 @@ static enum status take_one(void *arg, struct directory *dir, LDAPMessage *entry
 static enum status search_one(struct directory *dir, const void *key, struct one *one,
                               struct err *err)
 {
-    static const char *nothing[] = {LDAP_NO_ATTRS, NULL};
+    static const char *nothing[] = {"entryUUID", NULL};
     struct buf filter = {0};
     char **attributes = one->found.record != NULL ? entry_attributes(one->kind, false) : NULL;
     if (one->found.record != NULL && attributes == NULL)

@@ -10,8 +10,9 @@
 
 /* What is wanted: NULL: not that. */
 struct locate_found {
-    void *record;   /* a zeroed one to fill */
-    struct buf *dn; /* of the entry, appended */
+    void *record;     /* a zeroed one to fill */
+    struct buf *dn;   /* of the entry, appended */
+    struct buf *uuid; /* its entryUUID, appended if the server gives one */
 };
 
 /* Finds the record with the primary key of `key`. ST_NOT_FOUND: there is none; ST_BROKEN:

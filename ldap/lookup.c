@@ -89,7 +89,7 @@ static enum status take_asked_tenant(void *arg, struct directory *dir, LDAPMessa
     for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
         struct profile *profile = &lookup->profiles[i];
         if (profile->found && profile->tenant.name == NULL && tenant.name != NULL &&
-            strcmp(profile->domain.tenant, tenant.name) == 0)
+            span_equal(span_str(profile->domain.tenant), span_str(tenant.name)))
             st = kind_copy(&kind_tenant, &tenant, &profile->tenant, err);
     }
     kind_clear(&kind_tenant, &tenant);
@@ -105,7 +105,7 @@ static enum status ask_for_tenants(struct directory *dir, struct lookup *lookup,
     buf_append_str(&filter, "(&(objectClass=inkanTenant)(|");
     for (size_t i = 0; i < lookup->count; i++) {
         const struct profile *profile = &lookup->profiles[i];
-        if (!profile->found || profile->tenant.name != NULL)
+        if (!profile->found || profile->tenant.name != NULL || profile->domain.tenant == NULL)
             continue;
         escape_equals("inkanTenantName", span_str(profile->domain.tenant), &filter);
         missing++;
@@ -145,6 +145,9 @@ static enum status take_domain(struct directory *dir, LDAPMessage *entry,
     profile->found = true;
     profile->domain = domain;
     st = take_tenant(dir, entry, &profile->tenant, err);
+    /* Whoever gave the domain to another tenant may have forgotten where its DN stands. */
+    if (!span_equal(span_str(profile->tenant.name), span_str(domain.tenant)))
+        kind_clear(&kind_tenant, &profile->tenant);
     /* Whoever made the entry may have used capitals. */
     if (st == ST_OK)
         st = field_set_text(kind_field(&kind_domain, SPAN_LIT("name")), &profile->domain,
@@ -152,19 +155,22 @@ static enum status take_domain(struct directory *dir, LDAPMessage *entry,
     return st;
 }
 
+/* A key that cannot be read is none: the others of its domain, and of others, are not to suffer. */
 static enum status take_key(struct directory *dir, LDAPMessage *entry, const struct lookup *lookup,
                             struct err *err)
 {
     struct key key = {0};
-    enum status st = entry_read(dir, entry, &kind_key, &key, err);
-    struct profile *profile = st == ST_OK && key.domain != NULL && key.state == KEY_ACTIVE
+    struct err why = {0};
+    enum status st = entry_read(dir, entry, &kind_key, &key, &why);
+    bool whole = st == ST_OK && key.selector != NULL;
+    struct profile *profile = whole && key.domain != NULL && key.state == KEY_ACTIVE
                                   ? profile_named(lookup, key.domain)
                                   : NULL;
     struct key *keys =
         profile != NULL ? realloc(profile->keys, (profile->key_count + 1) * sizeof *keys) : NULL;
     if (keys == NULL) {
         kind_clear(&kind_key, &key);
-        return profile == NULL ? st : err_set(err, ST_TEMP, "ldap: no memory");
+        return profile == NULL && st != ST_TEMP ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
     }
     profile->keys = keys;
     keys[profile->key_count++] = key;

@@ -119,4 +119,5 @@ void names_clear(struct names *names)
     buf_clear(&names->dn);
     buf_clear(&names->parent);
     buf_clear(&names->cn);
+    buf_clear(&names->uuid);
 }

@@ -9,6 +9,7 @@
 
 struct names {
     struct buf dn, parent; /* of an entry, and of the one that it refers to */
+    struct buf uuid;       /* of an entry that is there, empty if the server gives none */
     struct buf cn;         /* the name of an entry whose key is too long for one, else empty */
 };
 void names_clear(struct names *names);

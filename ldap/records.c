@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ldap/entry.h"
+#include "ldap/escape.h"
 #include "ldap/find.h"
 #include "ldap/layout.h"
 #include "ldap/locate.h"
@@ -82,15 +83,15 @@ static enum status add_value(struct write *write, const struct kind *kind,
     return st;
 }
 
-/* Those of a new entry are all, those of a change all but the primary key. */
-static enum status add_values(struct write *write, const struct kind *kind, const void *record,
-                              struct err *err)
+/* All of a new record (`before` NULL), else those that differ: what other programs have changed in
+ * the entry meanwhile stays. */
+static enum status add_values(struct write *write, const struct kind *kind, const void *before,
+                              const void *after, struct err *err)
 {
     enum status st = ST_OK;
     for (size_t i = 0; i < kind->field_count && st == ST_OK; i++) {
-        bool fixed = write->type == WRITE_CHANGE && kind->fields[i].flags & FIELD_KEY;
-        if (!fixed)
-            st = add_value(write, kind, &kind->fields[i], record, err);
+        if (before == NULL || !field_equal(&kind->fields[i], before, after))
+            st = add_value(write, kind, &kind->fields[i], after, err);
     }
     return st;
 }
@@ -109,7 +110,7 @@ static enum status add_entry(struct directory *dir, const struct kind *kind, con
                            : err_set(err, ST_TEMP, "ldap: no memory");
     }
     if (st == ST_OK)
-        st = add_values(write, kind, record, err);
+        st = add_values(write, kind, NULL, record, err);
     if (st == ST_OK && names.cn.len > 0)
         st = write_value(write, "cn", buf_span(&names.cn), false, err);
     if (st == ST_OK && kind == &kind_domain)
@@ -127,6 +128,9 @@ static enum status insert(struct directory *dir, const struct kind *kind, void *
     struct buf dn = {0};
     struct err why = {0};
     enum status st = ST_NOT_FOUND;
+    const struct pending *pending = transaction_pending(dir, kind, record);
+    if (pending != NULL && pending->dn == NULL)
+        return err_set(err, ST_INVALID, "it was removed in the same change");
     if (serial != NULL)
         *field_int(serial, record) = ++dir->tx->event;
     else
@@ -186,16 +190,28 @@ static enum status move_entry(struct directory *dir, const void *record, struct 
     return st == ST_OK ? buf_check(dn, "DN", err) : st;
 }
 
+/* The entry has the version of the record, and is not another one of that name (RFC 4530). */
+static void assert_same(const struct kind *kind, const void *record, const struct buf *uuid,
+                        struct buf *out)
+{
+    buf_append_str(out, "(&");
+    entry_version_filter(kind, record, out);
+    if (uuid->len > 0)
+        escape_equals("entryUUID", buf_span(uuid), out);
+    buf_append_char(out, ')');
+}
+
 static enum status add_change(struct directory *dir, const struct names_change *change,
                               struct names *names, struct err *err)
 {
     struct buf assertion = {0};
-    entry_version_filter(change->kind, change->before, &assertion);
+    assert_same(change->kind, change->before, &names->uuid, &assertion);
     struct write *write = write_list_new(list_for(dir, change->kind, change->after), WRITE_CHANGE,
                                          buf_cstr(&names->dn), buf_cstr(&assertion));
     buf_clear(&assertion);
-    enum status st = write != NULL ? add_values(write, change->kind, change->after, err)
-                                   : err_set(err, ST_TEMP, "ldap: no memory");
+    enum status st = write != NULL
+                         ? add_values(write, change->kind, change->before, change->after, err)
+                         : err_set(err, ST_TEMP, "ldap: no memory");
     bool moves = change->kind == &kind_domain && names->parent.len > 0;
     if (st == ST_OK && moves)
         st = write_value(write, "inkanTenantEntry", buf_span(&names->parent), false, err);
@@ -208,8 +224,9 @@ static enum status change_entry(struct directory *dir, const struct names_change
                                 struct err *err)
 {
     struct names names = {.dn = {0}};
-    enum status st = locate_record(dir, change->kind, change->after,
-                                   (struct locate_found){.dn = &names.dn}, err);
+    enum status st =
+        locate_record(dir, change->kind, change->after,
+                      (struct locate_found){.dn = &names.dn, .uuid = &names.uuid}, err);
     if (st == ST_OK)
         st = names_new_parent(dir, change, &names.parent, err);
     if (st == ST_OK)
@@ -256,27 +273,92 @@ enum status records_put(struct driver_conn *conn, const struct kind *kind, void 
     return st == ST_OK ? write_record(dir, kind, record, err) : st;
 }
 
-enum status records_del(struct driver_conn *conn, const struct kind *kind, const void *record,
-                        struct err *err)
+/* -- removing ----------------------------------------------------------------------------- */
+
+struct removal {
+    const struct transaction *tx;
+    bool ours;  /* the entry has the class of those that inkan makes */
+    bool found; /* one below it that stays */
+};
+
+static enum status note_ours(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
 {
-    struct directory *dir = directory_of(conn);
-    struct buf dn = {0}, assertion = {0};
-    if (kind == &kind_event)
-        return err_set(err, ST_DENIED, "audit events are never changed or removed");
-    void *stored = NULL;
-    enum status st = read_stored(dir, kind, record, &stored, err);
-    free_record(kind, stored);
+    (void)dir, (void)entry, (void)err;
+    ((struct removal *)arg)->ours = true;
+    return ST_OK;
+}
+
+static enum status note_child(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
+{
+    struct removal *removal = arg;
+    char *dn = directory_dn(dir, entry);
+    bool goes = false;
+    for (size_t i = 0; dn != NULL && i < removal->tx->writes.count && !goes; i++) {
+        const struct write *write = &removal->tx->writes.list[i];
+        goes = write->type == WRITE_REMOVE && strcmp(write->dn, dn) == 0;
+    }
+    removal->found = removal->found || !goes;
+    (void)err;
+    ldap_memfree(dn);
+    return ST_OK;
+}
+
+/* Whether the entry may be removed: not one that another program made and only bears our class, and
+ * not one with others below it. */
+static enum status check_removable(struct directory *dir, const char *dn, struct err *err)
+{
+    static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
+    struct removal removal = {.tx = dir->tx};
+    struct directory_search search = {.base = dn,
+                                      .scope = LDAP_SCOPE_BASE,
+                                      .filter = "(objectClass=inkanEntry)",
+                                      .attributes = nothing};
+    enum status st = directory_search(dir, &search, note_ours, &removal, err);
+    if (st == ST_OK && !removal.ours)
+        return err_set(err, ST_DENIED,
+                       "its entry was made by another program: take inkan's class and attributes "
+                       "out of %s there",
+                       dn);
+    search.scope = LDAP_SCOPE_ONELEVEL;
+    search.filter = "(objectClass=*)";
     if (st == ST_OK)
-        st = names_check_unreferred(conn, kind, record, err);
-    if (st == ST_OK)
-        st = locate_record(dir, kind, record, (struct locate_found){.dn = &dn}, err);
-    entry_version_filter(kind, record, &assertion);
+        st = directory_search(dir, &search, note_child, &removal, err);
+    if (st == ST_OK && removal.found)
+        return err_set(err, ST_DENIED, "there are entries of other programs below %s", dn);
+    return st;
+}
+
+static enum status add_removal(struct directory *dir, const struct kind *kind, const void *record,
+                               struct err *err)
+{
+    struct buf dn = {0}, uuid = {0}, assertion = {0};
+    const struct pending *pending = transaction_pending(dir, kind, record);
+    enum status st =
+        locate_record(dir, kind, record, (struct locate_found){.dn = &dn, .uuid = &uuid}, err);
+    if (st == ST_OK && pending == NULL)
+        st = check_removable(dir, buf_cstr(&dn), err);
+    assert_same(kind, record, &uuid, &assertion);
     if (st == ST_OK &&
         write_list_new(&dir->tx->writes, WRITE_REMOVE, buf_cstr(&dn), buf_cstr(&assertion)) == NULL)
         st = err_set(err, ST_TEMP, "ldap: no memory");
     if (st == ST_OK)
         st = transaction_note(dir->tx, kind, record, NULL, err);
     buf_clear(&dn);
+    buf_clear(&uuid);
     buf_clear(&assertion);
     return st;
+}
+
+enum status records_del(struct driver_conn *conn, const struct kind *kind, const void *record,
+                        struct err *err)
+{
+    struct directory *dir = directory_of(conn);
+    void *stored = NULL;
+    if (kind == &kind_event)
+        return err_set(err, ST_DENIED, "audit events are never changed or removed");
+    enum status st = read_stored(dir, kind, record, &stored, err);
+    free_record(kind, stored);
+    if (st == ST_OK)
+        st = names_check_unreferred(conn, kind, record, err);
+    return st == ST_OK ? add_removal(dir, kind, record, err) : st;
 }

@@ -2,17 +2,14 @@
 #include "ldap/transaction.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "ldap/entry.h"
+#include "ldap/journal.h"
 #include "ldap/layout.h"
-
-/* How long who finds a journal leaves its owner alone, who is most likely about to finish. */
-enum { PATIENCE_MS = 200, LOOK_AGAIN_MS = 10 };
 
 /* -- the records of an open one ----------------------------------------------------------- */
 
@@ -79,109 +76,6 @@ void transaction_drop(struct directory *dir)
     dir->tx = NULL;
 }
 
-/* -- cn=writer ---------------------------------------------------------------------------- */
-
-static enum status add_number(struct write *write, const char *attribute, int64_t value,
-                              struct err *err)
-{
-    struct buf text = {0};
-    if (write == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    buf_printf(&text, "%" PRId64, value);
-    enum status st = write_value(write, attribute, buf_span(&text), false, err);
-    buf_clear(&text);
-    return st;
-}
-
-/* A change of cn=writer that counts only if nobody has committed since `revision`, and if there
- * is a journal or none, as said. A journal is put there with the same revision; without one it
- * is taken away with the next. */
-static enum status change_writer(struct directory *dir, int64_t revision, bool has_journal,
-                                 struct span journal, struct err *err)
-{
-    struct buf dn = {0}, filter = {0};
-    struct writes writes = {0};
-    bool none = journal.len == 0;
-    layout_dn(dir, LAYOUT_WRITER, &dn);
-    buf_printf(&filter, "(&(inkanRevision=%" PRId64 ")%s)", revision,
-               has_journal ? "(inkanJournal=*)" : "(!(inkanJournal=*))");
-    struct write *write = write_list_new(&writes, WRITE_CHANGE, buf_cstr(&dn), buf_cstr(&filter));
-    enum status st = add_number(write, "inkanRevision", none ? revision + 1 : revision, err);
-    if (st == ST_OK)
-        st = write_value(write, "inkanJournal", journal, none, err);
-    if (st == ST_OK)
-        st = write_once(dir, write, err);
-    write_list_clear(&writes);
-    buf_clear(&dn);
-    buf_clear(&filter);
-    return st;
-}
-
-/* -- completing --------------------------------------------------------------------------- */
-
-/* What was put down must be done, however many writes it is: the time limit is that of each.
- * *done_out counts what was done. */
-static enum status do_all(struct directory *dir, const struct writes *writes, size_t *done_out,
-                          struct err *err)
-{
-    enum status st = ST_OK;
-    for (size_t i = 0; i < writes->count && st == ST_OK; i++) {
-        dir->base.deadline_ms = clock_monotonic_ms() + dir->timeout_ms;
-        st = write_again(dir, &writes->list[i], err);
-        *done_out += st == ST_OK;
-    }
-    return st;
-}
-
-/* Does what a journal says and takes it away. Another program may be doing the same. */
-static enum status complete(struct directory *dir, const struct layout_numbers *standing,
-                            struct span journal, struct err *err)
-{
-    struct writes writes = {0};
-    size_t done = 0;
-    enum status st = write_list_decode(journal, &writes, err);
-    if (st == ST_OK)
-        st = do_all(dir, &writes, &done, err);
-    write_list_clear(&writes);
-    if (st != ST_OK)
-        return err_context(err, "completing a change that was cut short");
-    st = change_writer(dir, standing->revision, true, SPAN_LIT(""), err);
-    return st == ST_CONFLICT ? ST_OK : st; /* the other was faster */
-}
-
-/* Reads until there is no journal; one that stays is completed. */
-static enum status settle(struct directory *dir, struct layout_numbers *out, struct err *err)
-{
-    dir->timeout_ms = clock_left_ms(dir->base.deadline_ms);
-    int64_t patience_ms = clock_monotonic_ms() + PATIENCE_MS;
-    struct buf journal = {0};
-    enum status st = ST_OK;
-    for (;;) {
-        st = layout_read(dir, out, &journal, err);
-        if (st != ST_OK || journal.len == 0)
-            break;
-        if (clock_left_ms(patience_ms) > 0)
-            poll(NULL, 0, LOOK_AGAIN_MS);
-        else if ((st = complete(dir, out, buf_span(&journal), err)) != ST_OK)
-            break;
-        if (clock_left_ms(dir->base.deadline_ms) == 0) {
-            st = err_set(err, ST_TEMP, "ldap: another program is changing the directory");
-            break;
-        }
-    }
-    buf_clear(&journal);
-    return st;
-}
-
-enum status transaction_fence(struct directory *dir, struct err *err)
-{
-    struct layout_numbers standing = {0};
-    enum status st = settle(dir, &standing, err);
-    if (st == ST_OK)
-        st = change_writer(dir, standing.revision, false, SPAN_LIT(""), err);
-    return st == ST_CONFLICT ? ST_OK : st; /* another commit is as good */
-}
-
 /* -- begin and end ------------------------------------------------------------------------ */
 
 /* Positions are microseconds of the clock, so that a server that takes over after another was
@@ -197,7 +91,7 @@ static int64_t first_position(int64_t last)
 enum status transaction_begin(struct directory *dir, struct err *err)
 {
     struct layout_numbers standing = {0};
-    enum status st = settle(dir, &standing, err);
+    enum status st = journal_settle(dir, &standing, err);
     if (st != ST_OK)
         return st;
     dir->tx = calloc(1, sizeof *dir->tx);
@@ -221,7 +115,7 @@ static enum status add_feed(struct directory *dir, struct err *err)
     enum status st = write != NULL ? layout_classes(write, "inkanChanges", err)
                                    : err_set(err, ST_TEMP, "ldap: no memory");
     if (st == ST_OK)
-        st = add_number(write, "inkanPosition", tx->position, err);
+        st = write_number(write, "inkanPosition", tx->position, err);
     for (size_t i = 0; st == ST_OK && rows.len > 0 && span_next(&rows, '\n', &row); i++) {
         buf_reset(&value);
         buf_printf(&value, "%zu %.*s", i, (int)row.len, row.data);
@@ -241,7 +135,7 @@ static enum status add_counter(struct directory *dir, enum layout_place place,
     buf_printf(&filter, "(!(%s>=%" PRId64 "))", attribute, value);
     struct write *write =
         write_list_new(&dir->tx->writes, WRITE_CHANGE, buf_cstr(&dn), buf_cstr(&filter));
-    enum status st = add_number(write, attribute, value, err);
+    enum status st = write_number(write, attribute, value, err);
     buf_clear(&dn);
     buf_clear(&filter);
     return st;
@@ -272,24 +166,12 @@ static enum status encode_all(struct transaction *tx, struct buf *out, struct er
     return st;
 }
 
-/* Once the journal stands there, the transaction has happened, unless not even its first write
- * can be done. */
-static enum status carry_out(struct directory *dir, struct err *err)
+static enum status carry_out(struct directory *dir, int64_t sent_ms, struct err *err)
 {
-    struct transaction *tx = dir->tx;
-    struct err ignored = {0};
-    size_t done = 0;
-    enum status st = do_all(dir, &tx->early, &done, err);
-    if (st == ST_OK)
-        st = do_all(dir, &tx->writes, &done, err);
-    if (st != ST_OK && !dir->base.broken && done == 0) {
-        (void)!change_writer(dir, tx->revision, true, SPAN_LIT(""), &ignored);
-        return st;
-    }
-    if (st != ST_OK)
-        return err_context(err, "the change has begun, and the next command completes it");
-    st = change_writer(dir, tx->revision, true, SPAN_LIT(""), err);
-    return st == ST_CONFLICT ? ST_OK : st; /* another has completed it for us */
+    const struct transaction *tx = dir->tx;
+    const struct writes *const lists[] = {&tx->early, &tx->writes, NULL};
+    const struct journal journal = {tx->revision, sent_ms, lists};
+    return journal_carry_out(dir, &journal, err);
 }
 
 static enum status commit(struct directory *dir, struct err *err)
@@ -298,14 +180,15 @@ static enum status commit(struct directory *dir, struct err *err)
     enum status st = add_last_writes(dir, err);
     if (st == ST_OK)
         st = encode_all(dir->tx, &journal, err);
+    int64_t sent_ms = clock_monotonic_ms();
     if (st == ST_OK)
-        st = change_writer(dir, dir->tx->revision, false, buf_span(&journal), err);
+        st = journal_put(dir, dir->tx->revision, buf_span(&journal), err);
     buf_clear(&journal);
+    if (st == ST_OK)
+        return carry_out(dir, sent_ms, err);
     if (st == ST_CONFLICT)
         return err_set(err, ST_TEMP, "ldap: another program changed the directory meanwhile");
-    if (st == ST_OK)
-        st = carry_out(dir, err);
-    if (dir->base.broken)
+    if (dir->lost)
         return err_set(err, ST_UNSURE, "ldap: the connection was lost within the commit");
     return st;
 }

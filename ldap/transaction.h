@@ -7,11 +7,10 @@
  * them. To commit is one change of one entry, cn=writer below the root: all writes, as octets, are
  * put into its attribute inkanJournal. The server does that only if the entry still has the
  * revision that it had when the transaction began and no other journal, so of two that were
- * open together one is told that it came too late (ST_CONFLICT). From then on the transaction has
+ * open together one is told that it came too late. From then on the transaction has
  * happened: the writes are done one by one, the position in cn=state moves, and last the journal
  * is removed with a new revision. Whoever is killed on the way leaves the journal behind, and the
- * next who begins does what it says before anything else. All writes can be done twice.
- * When already the first is refused, the journal is taken away again and nothing has happened.
+ * next who begins does what it says before anything else (ldap/journal.h).
  *
  * The order of the writes is such that whoever reads between two of them finds nothing wrong: a
  * key that becomes active comes first, before the one it follows is retired, and the position of
@@ -50,9 +49,6 @@ enum status transaction_begin(struct directory *dir, struct err *err);
 enum status transaction_commit(struct directory *dir, struct err *err);
 /* Forgets all. */
 void transaction_drop(struct directory *dir);
-/* Makes every commit fail that was sent by anybody before and has not arrived. */
-enum status transaction_fence(struct directory *dir, struct err *err);
-
 /* What the open transaction knows of the record with the primary key of `record`; NULL: nothing,
  * or none is open. */
 const struct pending *transaction_pending(const struct directory *dir, const struct kind *kind,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ldap/write.h"
 
+#include <inttypes.h>
 #include <lber.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "ldap/escape.h"
 
 /* -- building ----------------------------------------------------------------------------- */
 
@@ -57,6 +60,17 @@ enum status write_value(struct write *write, const char *attribute, struct span 
     write->count++;
     buf_append_span(&new->value, value);
     return buf_check(&new->value, attribute, err);
+}
+
+enum status write_number(struct write *write, const char *attribute, int64_t value, struct err *err)
+{
+    struct buf text = {0};
+    if (write == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    buf_printf(&text, "%" PRId64, value);
+    enum status st = write_value(write, attribute, buf_span(&text), false, err);
+    buf_clear(&text);
+    return st;
 }
 
 /* -- octets ------------------------------------------------------------------------------- */
@@ -139,11 +153,13 @@ enum status write_list_decode(struct span octets, struct writes *out, struct err
     BerElement *ber = ber_init(&whole);
     if (ber == NULL)
         return err_set(err, ST_TEMP, "no memory");
-    enum status st = ST_OK;
-    for (ber_tag_t tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT && st == ST_OK;
-         tag = ber_next_element(ber, &len, last))
+    enum status st = ber_peek_tag(ber, &len) == LBER_SEQUENCE ? ST_OK : broken(err);
+    for (ber_tag_t tag = st == ST_OK ? ber_first_element(ber, &len, &last) : LBER_DEFAULT;
+         tag != LBER_DEFAULT && st == ST_OK; tag = ber_next_element(ber, &len, last))
         st = decode_write(ber, out, err);
     ber_free(ber, 1);
+    if (st == ST_OK && out->count == 0)
+        st = broken(err);
     if (st != ST_OK)
         write_list_clear(out);
     return st;
@@ -234,12 +250,89 @@ enum status write_once(struct directory *dir, struct write *write, struct err *e
     return st == ST_OK ? ST_OK : name_entry(write, err);
 }
 
-enum status write_again(struct directory *dir, struct write *write, struct err *err)
+/* The attribute with the version that an entry has after the write; NULL: it has none. */
+static const struct write_value *version_of(const struct write *write)
+{
+    const size_t suffix = strlen("Version");
+    for (size_t i = 0; i < write->count; i++) {
+        size_t len = strlen(write->values[i].attribute);
+        if (len > suffix && strcmp(write->values[i].attribute + len - suffix, "Version") == 0)
+            return &write->values[i];
+    }
+    return NULL;
+}
+
+static enum status note_entry(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
+{
+    (void)dir, (void)entry, (void)err;
+    *(bool *)arg = true;
+    return ST_OK;
+}
+
+/* Whether the entry has the version that a WRITE_CHANGE gives it, or one after that. Counters have
+ * none: they conflict only when they are further. */
+static enum status was_changed(struct directory *dir, const struct write *write, bool *out,
+                               struct err *err)
+{
+    static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
+    const struct write_value *version = version_of(write);
+    struct buf filter = {0};
+    *out = version == NULL;
+    if (version == NULL)
+        return ST_OK;
+    buf_printf(&filter, "(%s>=", version->attribute);
+    escape_filter(buf_span(&version->value), &filter);
+    buf_append_char(&filter, ')');
+    const struct directory_search search = {.base = write->dn,
+                                            .scope = LDAP_SCOPE_BASE,
+                                            .filter = buf_cstr(&filter),
+                                            .attributes = nothing};
+    enum status st = directory_search(dir, &search, note_entry, out, err);
+    buf_clear(&filter);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status judge_conflict(struct directory *dir, const struct write *write,
+                                  enum write_outcome *out, struct err *err)
+{
+    bool done = true;
+    enum status st = write->type == WRITE_CHANGE ? was_changed(dir, write, &done, err) : ST_OK;
+    *out = done ? WRITE_WAS_DONE : WRITE_LOST;
+    return st;
+}
+
+enum status write_again(struct directory *dir, struct write *write, enum write_outcome *out,
+                        struct err *err)
 {
     struct err why = {0};
     enum status st = write_once(dir, write, &why);
-    if (st == ST_OK || st == ST_CONFLICT)
+    *out = WRITE_DONE;
+    switch (st) {
+    case ST_OK:
         return ST_OK;
-    *err = why;
-    return st;
+    case ST_CONFLICT:
+        return judge_conflict(dir, write, out, err);
+    case ST_NOT_FOUND:
+        *out = write->type == WRITE_REMOVE ? WRITE_WAS_DONE : WRITE_LOST;
+        return ST_OK;
+    case ST_TEMP:
+        *err = why;
+        return st;
+    default:
+        *out = WRITE_REFUSED;
+        *err = why;
+        return ST_OK;
+    }
+}
+
+enum status write_undo(struct directory *dir, const struct write *write, struct err *err)
+{
+    const struct write_value *version = version_of(write);
+    struct buf assertion = {0};
+    if (version != NULL)
+        escape_equals(version->attribute, buf_span(&version->value), &assertion);
+    enum status st =
+        directory_delete(dir, write->dn, version != NULL ? buf_cstr(&assertion) : NULL, err);
+    buf_clear(&assertion);
+    return st == ST_CONFLICT || st == ST_NOT_FOUND ? ST_OK : st;
 }

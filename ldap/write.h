@@ -39,6 +39,9 @@ struct write *write_list_new(struct writes *writes, enum write_type type, const 
 /* Adds a value, which may be empty only if `none`. */
 enum status write_value(struct write *write, const char *attribute, struct span value, bool none,
                         struct err *err) MUST_CHECK;
+/* The same for a number; a write that is NULL for want of memory is ST_TEMP. */
+enum status write_number(struct write *write, const char *attribute, int64_t value,
+                         struct err *err) MUST_CHECK;
 /* Frees all and zeroes. */
 void write_list_clear(struct writes *writes);
 
@@ -50,7 +53,19 @@ enum status write_list_decode(struct span octets, struct writes *out, struct err
 
 /* Does one write. ST_CONFLICT: the entry is there already, or no longer matches the assertion. */
 enum status write_once(struct directory *dir, struct write *write, struct err *err) MUST_CHECK;
-/* The same, but that it was done already is ST_OK. */
-enum status write_again(struct directory *dir, struct write *write, struct err *err) MUST_CHECK;
+
+/* What became of a write that may have been done before, by us or by another program. */
+enum write_outcome {
+    WRITE_DONE,     /* now */
+    WRITE_WAS_DONE, /* before */
+    WRITE_LOST,     /* the entry is not what it was, or what it stands below is gone */
+    WRITE_REFUSED,  /* the server will never do it; the error says why */
+};
+/* ST_OK with the outcome, or the fault for which it has to be tried again (ST_TEMP). */
+enum status write_again(struct directory *dir, struct write *write, enum write_outcome *out,
+                        struct err *err) MUST_CHECK;
+/* Takes away an entry that this WRITE_ADD has added, if it is still as it was. */
+enum status write_undo(struct directory *dir, const struct write *write,
+                       struct err *err) MUST_CHECK;
 
 #endif
