@@ -20,19 +20,23 @@ enum { KEEPALIVE_S = 30 }; /* a connection that only listens must notice its ser
 
 /* -- opening ------------------------------------------------------------------------------ */
 
-/* Connects without blocking; false with errno. */
+/* Connects without blocking; false with errno. What a signal interrupts goes on all the same. */
 static bool connect_by(int fd, const struct sockaddr *address, socklen_t len, int64_t deadline_ms)
 {
     int fault = 0;
     socklen_t size = sizeof fault;
     if (connect(fd, address, len) == 0)
         return true;
-    if (errno != EINPROGRESS)
+    if (errno != EINPROGRESS && errno != EINTR)
         return false;
     struct pollfd writable = {.fd = fd, .events = POLLOUT};
-    if (poll(&writable, 1, (int)clock_left_ms(deadline_ms)) <= 0)
+    int ready;
+    do {
+        ready = poll(&writable, 1, (int)clock_left_ms(deadline_ms));
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0)
         fault = ETIMEDOUT;
-    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size) != 0)
+    else if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &size) != 0)
         fault = errno;
     errno = fault;
     return fault == 0;
@@ -70,6 +74,21 @@ static int open_local(const char *path, int64_t deadline_ms)
     return open_address(AF_UNIX, (struct sockaddr *)&address, sizeof address, deadline_ms);
 }
 
+/* Each address has its share of the time that is left: of a name with IPv6 and IPv4, one may lead
+ * nowhere. -1 with errno. */
+static int open_any(const struct addrinfo *list, int64_t deadline_ms)
+{
+    int fd = -1, count = 0;
+    for (const struct addrinfo *each = list; each != NULL; each = each->ai_next)
+        count++;
+    for (const struct addrinfo *each = list; each != NULL && fd < 0; each = each->ai_next) {
+        int64_t share_ms = clock_left_ms(deadline_ms) / count--;
+        fd = open_address(each->ai_family, each->ai_addr, each->ai_addrlen,
+                          clock_monotonic_ms() + share_ms);
+    }
+    return fd;
+}
+
 static enum status open_tcp(const char *host, int port, int64_t deadline_ms, int *out,
                             struct err *err)
 {
@@ -80,9 +99,7 @@ static enum status open_tcp(const char *host, int port, int64_t deadline_ms, int
     int code = getaddrinfo(host, service, &hints, &list);
     if (code != 0)
         return err_set(err, ST_TEMP, "ldap: %s: %s", host, gai_strerror(code));
-    *out = -1;
-    for (const struct addrinfo *each = list; each != NULL && *out < 0; each = each->ai_next)
-        *out = open_address(each->ai_family, each->ai_addr, each->ai_addrlen, deadline_ms);
+    *out = open_any(list, deadline_ms);
     int fault = errno;
     freeaddrinfo(list);
     return *out >= 0 ? ST_OK : err_set(err, ST_TEMP, "ldap: %s: %s", host, strerror(fault));
