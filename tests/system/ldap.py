@@ -335,6 +335,11 @@ class Slapd:
         assert done.returncode == 0, f"{base}: {done.stderr}"
         return done.stdout
 
+    def remove(self, dn, account=ROOT):
+        """An entry and all below it."""
+        done = self._tool("ldapdelete", account, "-r", dn)
+        assert done.returncode == 0, f"{dn}: {done.stderr}"
+
     def refusal(self, text, account):
         """The result code that change records are refused with; 0 if they are not."""
         return self._tool("ldapmodify", account, text=text).returncode

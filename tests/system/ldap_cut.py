@@ -33,12 +33,13 @@ def operation(message):
 
 class Cut:
     """nth: the write to stop at (None: none); passed: the server does that one, and only its
-    answer is lost; hold: the connection stays until release(); alone: nobody gets through to the
-    server afterwards."""
+    answer is lost; hold: the connection stays until release(); late: then that write is passed,
+    and all that follow; alone: nobody gets through to the server afterwards."""
 
-    def __init__(self, port, nth=None, passed=False, hold=False, alone=False):
+    def __init__(self, port, nth=None, passed=False, hold=False, alone=False, late=False):
         self.target = ("127.0.0.1", port)
-        self.nth, self.passed, self.hold, self.alone = nth, passed, hold, alone
+        self.nth, self.passed, self.hold, self.alone = nth, passed, hold or late, alone
+        self.late = late
         self.writes = []
         self.stopped = threading.Event()  # that write was reached
         self._released = threading.Event()
@@ -82,7 +83,8 @@ class Cut:
                 while message is not None:
                     if self._is_the_one(message):
                         self._stop(server, message)
-                        return
+                        if not self.late:
+                            return
                     server.sendall(message)
                     message, waiting = split(waiting)
 
