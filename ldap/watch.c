@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ldap/watch.h"
 
-#include <lber.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "ldap/escape.h"
 #include "ldap/map.h"
+#include "ldap/sync.h"
 
 enum { CSN_SIZE = 64, LOOK_BACK_S = 60 };
 
 struct watch {
-    const struct directory *dir;
-    ldap_sync_t *sync;     /* NULL: the server is asked */
+    struct directory *dir;
+    int id;                /* of the search that the server tells by; 0: it is asked */
     bool fresh;            /* nothing was given yet: what changed before is not known */
-    size_t taken;          /* messages of the server that tells */
     char newest[CSN_SIZE]; /* entryCSN of the newest entry seen */
     driver_row *row;       /* of the call under way, as the next */
     void *arg;
@@ -32,7 +34,22 @@ static void give(struct watch *watch, const char *kind, const char *name)
         watch->status = watch->row(watch->arg, &change, watch->err);
 }
 
-/* The attributes that say what an entry is about, the first of them that it has. */
+/* Names of domains are compared without regard to case (inkan.ldif), and looked up in lower case.
+ * What has no name may be anything. */
+static void give_name(struct watch *watch, const char *kind, struct span name)
+{
+    struct buf text = {0};
+    bool domain = strcmp(kind, "domain") == 0;
+    for (size_t i = 0; i < name.len; i++)
+        buf_append_char(&text, domain ? ascii_lower(name.data[i]) : name.data[i]);
+    const char *known = buf_cstr(&text);
+    give(watch, *known != '\0' ? kind : "all", *known != '\0' ? known : "-");
+    buf_clear(&text);
+}
+
+/* -- what an entry is about --------------------------------------------------------------- */
+
+/* The attributes that say it, the first of them that it has. */
 static const struct {
     const char *attribute, *kind;
 } subjects[] = {
@@ -40,49 +57,56 @@ static const struct {
     {"inkanDomainName", "domain"},
     {"inkanTenantName", "tenant"},
 };
-enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
+enum { SUBJECTS = sizeof subjects / sizeof subjects[0], WANTED_MAX = SUBJECTS + 2 };
 
-/* A copy of the first value, for the caller to free; NULL: there is none. */
-static char *value_of(LDAP *ld, LDAPMessage *entry, const char *attribute)
+/* The entries that matter, and what of them says which domain or tenant they are about. */
+static void ours(const struct directory *dir, struct buf *filter, const char *wanted[WANTED_MAX])
 {
-    struct berval **values = ldap_get_values_len(ld, entry, attribute);
-    char *copy = NULL;
-    if (values != NULL && values[0] != NULL)
-        copy = span_dup(span_of(values[0]->bv_val, values[0]->bv_len));
-    ldap_value_free_len(values);
-    return copy;
+    size_t count = 0;
+    if (dir->map != NULL)
+        map_any_filter(dir, filter);
+    else
+        buf_append_str(filter, "(|(objectClass=inkanTenant)(objectClass=inkanDomain)"
+                               "(objectClass=inkanKey)(objectClass=inkanChanges))");
+    for (size_t i = 0; dir->map == NULL && i < SUBJECTS; i++)
+        wanted[count++] = subjects[i].attribute;
+    if (dir->map != NULL && map_domain_attribute(dir)[0] != '\0')
+        wanted[count++] = map_domain_attribute(dir);
+    wanted[count++] = "entryCSN";
+    wanted[count] = NULL;
 }
 
 /* An entry of another schema than ours may be of several domains. */
-static void give_mapped(struct watch *watch, LDAP *ld, LDAPMessage *entry)
+static void give_mapped(struct watch *watch, LDAPMessage *entry)
 {
-    struct berval **names = ldap_get_values_len(ld, entry, map_domain_attribute(watch->dir));
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
-        char *name = span_dup(span_of(names[i]->bv_val, names[i]->bv_len));
-        for (char *c = name; c != NULL && *c != '\0'; c++)
-            *c = ascii_lower(*c);
-        give(watch, name != NULL ? "domain" : "all", name != NULL ? name : "-");
-        free(name);
-    }
+    struct berval **names =
+        ldap_get_values_len(watch->dir->ld, entry, map_domain_attribute(watch->dir));
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
+        give_name(watch, "domain", span_of(names[i]->bv_val, names[i]->bv_len));
     if (names == NULL)
         give(watch, "all", "-");
     ldap_value_free_len(names);
 }
 
-static void give_entry(struct watch *watch, LDAP *ld, LDAPMessage *entry)
+static void give_ours(struct watch *watch, LDAPMessage *entry)
 {
-    if (watch->dir->map != NULL) {
-        give_mapped(watch, ld, entry);
-        return;
-    }
     for (size_t i = 0; i < SUBJECTS; i++) {
-        char *name = value_of(ld, entry, subjects[i].attribute);
-        if (name == NULL)
-            continue;
-        give(watch, subjects[i].kind, name);
-        free(name);
-        return;
+        struct berval **names = ldap_get_values_len(watch->dir->ld, entry, subjects[i].attribute);
+        bool known = names != NULL && names[0] != NULL;
+        if (known)
+            give_name(watch, subjects[i].kind, span_of(names[0]->bv_val, names[0]->bv_len));
+        ldap_value_free_len(names);
+        if (known)
+            return;
     }
+}
+
+static void give_entry(struct watch *watch, LDAPMessage *entry)
+{
+    if (watch->dir->map != NULL)
+        give_mapped(watch, entry);
+    else
+        give_ours(watch, entry);
 }
 
 /* Of an entry that is gone only the name is left. A domain or tenant in it is enough, whichever
@@ -95,20 +119,19 @@ static bool give_named(struct watch *watch, LDAPDN dn, const char *attribute, co
             struct span name = span_of(part->la_attr.bv_val, part->la_attr.bv_len);
             if (!span_equal_nocase(name, span_str(attribute)))
                 continue;
-            char *value = span_dup(span_of(part->la_value.bv_val, part->la_value.bv_len));
-            give(watch, value != NULL ? kind : "all", value != NULL ? value : "-");
-            free(value);
+            give_name(watch, kind, span_of(part->la_value.bv_val, part->la_value.bv_len));
             return true;
         }
     }
     return false;
 }
 
-static void give_removed(struct watch *watch, LDAP *ld, LDAPMessage *entry)
+static void give_removed(struct watch *watch, LDAPMessage *entry)
 {
     LDAPDN dn = NULL;
-    char *text = ldap_get_dn(ld, entry);
-    bool known = text != NULL && ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS &&
+    char *text = directory_dn(watch->dir, entry);
+    bool known = watch->dir->map == NULL && text != NULL &&
+                 ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn != NULL &&
                  (give_named(watch, dn, "inkanDomainName", "domain") ||
                   give_named(watch, dn, "inkanTenantName", "tenant"));
     if (!known)
@@ -117,52 +140,53 @@ static void give_removed(struct watch *watch, LDAP *ld, LDAPMessage *entry)
     ldap_memfree(text);
 }
 
-/* The entries that matter, and what of them says which domain or tenant they are about. */
-static void ours(const struct directory *dir, struct buf *filter)
-{
-    if (dir->map != NULL)
-        map_any_filter(dir, filter);
-    else
-        buf_append_str(filter, "(|(objectClass=inkanTenant)(objectClass=inkanDomain)"
-                               "(objectClass=inkanKey)(objectClass=inkanChanges))");
-}
-
 /* -- servers that are asked --------------------------------------------------------------- */
+
+static void note_csn(struct watch *watch, LDAPMessage *entry)
+{
+    struct berval **values = ldap_get_values_len(watch->dir->ld, entry, "entryCSN");
+    char csn[CSN_SIZE] = "";
+    if (values != NULL && values[0] != NULL && values[0]->bv_len < sizeof csn)
+        memcpy(csn, values[0]->bv_val, values[0]->bv_len);
+    if (strcmp(csn, watch->newest) > 0)
+        memcpy(watch->newest, csn, sizeof csn);
+    ldap_value_free_len(values);
+}
 
 static enum status take_newer(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
 {
     struct watch *watch = arg;
-    char *csn = value_of(dir->ld, entry, "entryCSN");
-    (void)err;
-    if (csn != NULL && strcmp(csn, watch->newest) > 0)
-        snprintf(watch->newest, sizeof watch->newest, "%s", csn);
-    free(csn);
-    give_entry(watch, dir->ld, entry);
+    (void)dir, (void)err;
+    note_csn(watch, entry);
+    give_entry(watch, entry);
     return watch->status;
 }
 
 static enum status ask(struct directory *dir, struct err *err)
 {
-    const char *attributes[] = {"inkanKeyDomain", "inkanDomainName", "inkanTenantName", "entryCSN",
-                                NULL};
-    struct watch *watch = dir->watch;
+    const char *wanted[WANTED_MAX];
     struct buf filter = {0};
-    if (dir->map != NULL && map_domain_attribute(dir)[0] != '\0')
-        attributes[0] = map_domain_attribute(dir);
-    buf_printf(&filter, "(&(entryCSN>=%s)(!(entryCSN=%s))", watch->newest, watch->newest);
-    ours(dir, &filter);
+    struct span newest = span_str(dir->watch->newest);
+    buf_append_str(&filter, "(&(entryCSN>=");
+    escape_filter(newest, &filter);
+    buf_append_str(&filter, ")(!");
+    escape_equals("entryCSN", newest, &filter);
+    buf_append_char(&filter, ')');
+    ours(dir, &filter, wanted);
     buf_append_char(&filter, ')');
     const struct directory_search search = {.base = dir->root,
                                             .scope = LDAP_SCOPE_SUBTREE,
                                             .filter = buf_cstr(&filter),
-                                            .attributes = attributes};
-    enum status st = directory_search(dir, &search, take_newer, watch, err);
+                                            .attributes = wanted};
+    enum status st = buf_check(&filter, "filter", err);
+    if (st == ST_OK)
+        st = directory_search(dir, &search, take_newer, dir->watch, err);
     buf_clear(&filter);
     return st;
 }
 
-/* Entries from a while before now on, for clocks that differ. */
-static void start_asking(struct watch *watch)
+/* Who is asked is asked from a while before now on, for clocks that differ. */
+static void note_now(struct watch *watch)
 {
     time_t from = time(NULL) - LOOK_BACK_S;
     struct tm utc;
@@ -171,28 +195,6 @@ static void start_asking(struct watch *watch)
 }
 
 /* -- servers that tell -------------------------------------------------------------------- */
-
-static int take_synced(ldap_sync_t *sync, LDAPMessage *entry, struct berval *uuid,
-                       ldap_sync_refresh_t phase)
-{
-    struct watch *watch = sync->ls_private;
-    (void)uuid;
-    watch->taken++;
-    if (phase == LDAP_SYNC_CAPI_DELETE)
-        give_removed(watch, sync->ls_ld, entry);
-    else
-        give_entry(watch, sync->ls_ld, entry);
-    return LDAP_SUCCESS;
-}
-
-static int pass_over(ldap_sync_t *sync, LDAPMessage *message, BerVarray uuids,
-                     ldap_sync_refresh_t phase)
-{
-    struct watch *watch = sync->ls_private;
-    (void)message, (void)uuids, (void)phase;
-    watch->taken++;
-    return LDAP_SUCCESS;
-}
 
 static enum status take_csn(void *arg, const char *attribute, struct span value, struct err *err)
 {
@@ -234,70 +236,99 @@ static enum status read_cookie(struct directory *dir, struct buf *cookie, struct
     return st;
 }
 
-static char **copy_attributes(const struct directory *dir)
+/* Only sends it: who waited for the refresh to be done would wait for a server that hangs. */
+static enum status start_hearing(struct directory *dir, const struct buf *cookie, struct err *err)
 {
-    char **list = ber_memcalloc(SUBJECTS + 1, sizeof *list);
-    if (list != NULL && dir->map != NULL)
-        list[0] = ber_strdup(map_domain_attribute(dir)[0] != '\0' ? map_domain_attribute(dir)
-                                                                  : LDAP_NO_ATTRS);
-    for (size_t i = 0; list != NULL && dir->map == NULL && i < SUBJECTS; i++)
-        list[i] = ber_strdup(subjects[i].attribute);
-    return list;
-}
-
-static void end_sync(struct watch *watch)
-{
-    if (watch->sync == NULL)
-        return;
-    watch->sync->ls_ld = NULL; /* which it would close */
-    ldap_sync_destroy(watch->sync, 1);
-    watch->sync = NULL;
-}
-
-/* A server may know of content synchronisation and not offer it for this part of its tree. */
-static enum status synced(struct directory *dir, int code, struct err *err)
-{
-    if (code != LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
-        return directory_fault(dir, code, NULL, err);
-    end_sync(dir->watch);
-    start_asking(dir->watch);
-    return ST_OK;
-}
-
-static enum status start_sync(struct directory *dir, const struct buf *cookie, struct err *err)
-{
-    struct watch *watch = dir->watch;
+    LDAPControl *controls[] = {NULL, NULL};
+    const char *wanted[WANTED_MAX];
     struct buf filter = {0};
-    ldap_sync_t *sync = watch->sync = ldap_sync_initialize(NULL);
-    if (sync == NULL)
-        return err_set(err, ST_TEMP, "ldap: no memory");
-    sync->ls_base = ber_strdup(dir->root);
-    sync->ls_scope = LDAP_SCOPE_SUBTREE;
-    ours(dir, &filter);
-    sync->ls_filter = ber_strdup(buf_cstr(&filter));
+    ours(dir, &filter, wanted);
+    enum status st = buf_check(&filter, "filter", err);
+    if (st == ST_OK)
+        st = sync_request(buf_span(cookie), &controls[0], err);
+    if (st == ST_OK) {
+        int sent = ldap_search_ext(dir->ld, dir->root, LDAP_SCOPE_SUBTREE, buf_cstr(&filter),
+                                   (char **)(uintptr_t)wanted, 0, controls, NULL, NULL, 0,
+                                   &dir->watch->id);
+        st = directory_fault(dir, sent, NULL, err);
+    }
+    if (controls[0] != NULL)
+        ldap_control_free(controls[0]);
     buf_clear(&filter);
-    sync->ls_attrs = copy_attributes(dir);
-    sync->ls_search_entry = take_synced;
-    sync->ls_intermediate = pass_over;
-    sync->ls_private = watch;
-    sync->ls_ld = dir->ld;
-    sync->ls_timeout = 0;
-    ber_str2bv(cookie->data, cookie->len, 1, &sync->ls_cookie);
-    if (sync->ls_base == NULL || sync->ls_filter == NULL || sync->ls_attrs == NULL)
-        return err_set(err, ST_TEMP, "ldap: no memory");
-    return synced(dir, ldap_sync_init(sync, LDAP_SYNC_REFRESH_AND_PERSIST), err);
+    return st;
 }
 
-/* Without a time-out libldap gives one message a call, and what it read with the call before: once
- * two give nothing there is nothing more. */
+static void take_told(struct watch *watch, LDAPMessage *entry)
+{
+    switch (sync_state(watch->dir->ld, entry)) {
+    case LDAP_SYNC_PRESENT:
+        break;
+    case LDAP_SYNC_ADD:
+    case LDAP_SYNC_MODIFY:
+        give_entry(watch, entry);
+        break;
+    case LDAP_SYNC_DELETE:
+        give_removed(watch, entry);
+        break;
+    default:
+        give(watch, "all", "-");
+    }
+}
+
+/* A server may know of content synchronisation and not offer it for this part of its tree: then it
+ * is asked. It may end what it began, too (RFC 4533 3.3.2, e-syncRefreshRequired); whoever opens a
+ * connection then begins anew. */
+static enum status take_end(struct directory *dir, LDAPMessage *message, struct err *err)
+{
+    int code = LDAP_OTHER;
+    char *text = NULL;
+    enum status st = ST_OK;
+    int parsed = ldap_parse_result(dir->ld, message, &code, NULL, &text, NULL, NULL, 0);
+    if (parsed != LDAP_SUCCESS)
+        code = parsed;
+    dir->watch->id = 0;
+    if (code == LDAP_SYNC_REFRESH_REQUIRED || code == LDAP_SUCCESS) {
+        dir->base.broken = true;
+        st = err_set(err, ST_TEMP, "ldap: the server tells of no more changes");
+    } else if (code != LDAP_UNAVAILABLE_CRITICAL_EXTENSION) {
+        st = directory_fault(dir, code, text, err);
+    }
+    ldap_memfree(text);
+    return st;
+}
+
+static enum status take_message(struct directory *dir, LDAPMessage *message, struct err *err)
+{
+    switch (ldap_msgtype(message)) {
+    case LDAP_RES_SEARCH_ENTRY:
+        take_told(dir->watch, message);
+        break;
+    case LDAP_RES_INTERMEDIATE:
+        if (sync_hides_removals(dir->ld, message))
+            give(dir->watch, "all", "-");
+        break;
+    case LDAP_RES_SEARCH_RESULT:
+        return take_end(dir, message, err);
+    default:
+        break; /* a reference to another server */
+    }
+    return dir->watch->status;
+}
+
+/* Takes what has come, and waits for nothing. */
 static enum status take_all(struct directory *dir, struct err *err)
 {
-    struct watch *watch = dir->watch;
     enum status st = ST_OK;
-    for (int idle = 0; idle < 2 && st == ST_OK && watch->sync != NULL;) {
-        size_t before = watch->taken;
-        st = synced(dir, ldap_sync_poll(watch->sync), err);
-        idle = watch->taken == before ? idle + 1 : 0;
+    while (st == ST_OK && dir->watch->id != 0 && clock_left_ms(dir->base.deadline_ms) > 0) {
+        struct timeval at_once = {0};
+        LDAPMessage *message = NULL;
+        int type = ldap_result(dir->ld, dir->watch->id, LDAP_MSG_ONE, &at_once, &message);
+        if (type < 0)
+            return directory_lost(dir, err);
+        if (type == 0)
+            break;
+        st = take_message(dir, message, err);
+        ldap_msgfree(message);
     }
     return st;
 }
@@ -313,13 +344,12 @@ enum status watch_begin(struct driver_conn *conn, int *fd_out, struct err *err)
         return err_set(err, ST_TEMP, "ldap: no memory");
     dir->watch->dir = dir;
     dir->watch->fresh = true;
+    note_now(dir->watch);
     *fd_out = -1;
     enum status st = dir->syncs ? read_cookie(dir, &cookie, err) : ST_OK;
-    if (st == ST_OK && cookie.len == 0)
-        start_asking(dir->watch);
-    else if (st == ST_OK)
-        st = start_sync(dir, &cookie, err);
-    if (st == ST_OK && dir->watch->sync != NULL)
+    if (st == ST_OK && cookie.len > 0)
+        st = start_hearing(dir, &cookie, err);
+    if (st == ST_OK && dir->watch->id != 0)
         ldap_get_option(dir->ld, LDAP_OPT_DESC, fd_out);
     buf_clear(&cookie);
     return st;
@@ -329,7 +359,6 @@ enum status watch_take(struct driver_conn *conn, driver_row *row, void *arg, str
 {
     struct directory *dir = directory_of(conn);
     struct watch *watch = dir->watch;
-    enum status st = ST_OK;
     watch->row = row;
     watch->arg = arg;
     watch->status = ST_OK;
@@ -337,9 +366,8 @@ enum status watch_take(struct driver_conn *conn, driver_row *row, void *arg, str
     if (watch->fresh)
         give(watch, "all", "-");
     watch->fresh = false;
-    if (watch->sync != NULL)
-        st = take_all(dir, err);
-    else
+    enum status st = take_all(dir, err);
+    if (st == ST_OK && watch->id == 0)
         st = ask(dir, err);
     watch->row = NULL;
     return st == ST_OK ? watch->status : st;
@@ -347,9 +375,6 @@ enum status watch_take(struct driver_conn *conn, driver_row *row, void *arg, str
 
 void watch_end(struct directory *dir)
 {
-    if (dir->watch == NULL)
-        return;
-    end_sync(dir->watch);
     free(dir->watch);
     dir->watch = NULL;
 }
