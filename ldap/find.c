@@ -8,12 +8,10 @@
  */
 #include "ldap/find.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "ldap/entry.h"
-#include "ldap/escape.h"
+#include "ldap/filter.h"
 #include "ldap/list.h"
 #include "ldap/map.h"
 #include "ldap/transaction.h"
@@ -22,11 +20,24 @@ enum { PORTION = 100 };
 
 struct walk {
     struct list keys;
-    struct buf filter; /* what was asked for */
+    struct buf filter; /* what was asked for, and still must be so when records are fetched */
     bool descending;
     bool whole; /* they are not only keys, but all of the records */
     size_t next;
 };
+
+/* An access rule may hide what names a record; then it can neither be asked for nor be put in
+ * order. */
+static bool has_key(const struct kind *kind, const void *record)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (field->flags & FIELD_KEY && field->type == FIELD_TEXT &&
+            *field_text(field, record) == NULL)
+            return false;
+    }
+    return true;
+}
 
 static enum status take_record(void *arg, struct directory *dir, LDAPMessage *entry,
                                struct err *err)
@@ -35,59 +46,10 @@ static enum status take_record(void *arg, struct directory *dir, LDAPMessage *en
     void *record = list_new(list);
     if (record == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    return entry_read(dir, entry, list->kind, record, err);
-}
-
-/* -- filters ------------------------------------------------------------------------------ */
-
-static void append_filter(const struct kind *kind, const struct query_filter *filter,
-                          struct buf *out)
-{
-    char name[ENTRY_NAME_SIZE];
-    struct buf value = {0};
-    entry_attribute(kind, filter->field, name);
-    switch (filter->field->type) {
-    case FIELD_TEXT:
-        buf_append_str(&value, filter->text);
-        break;
-    case FIELD_ENUM:
-        buf_append_str(&value, filter->field->names[filter->number]);
-        break;
-    case FIELD_BOOL:
-        buf_append_str(&value, filter->number != 0 ? "TRUE" : "FALSE");
-        break;
-    default:
-        buf_printf(&value, "%" PRId64, filter->number);
-    }
-    escape_equals(name, buf_span(&value), out);
-    buf_clear(&value);
-}
-
-static void query_filter(const struct query *query, struct buf *out)
-{
-    char class[ENTRY_NAME_SIZE];
-    entry_class(query->kind, class);
-    buf_append_str(out, "(&");
-    escape_equals("objectClass", span_str(class), out);
-    for (size_t i = 0; i < query->filter_count; i++)
-        append_filter(query->kind, &query->filters[i], out);
-    buf_append_char(out, ')');
-}
-
-static bool same_value(const struct query_filter *filter, const void *record)
-{
-    if (filter->field->type != FIELD_TEXT)
-        return *field_int(filter->field, record) == filter->number;
-    const char *text = *field_text(filter->field, record);
-    return strcmp(text != NULL ? text : "", filter->text) == 0;
-}
-
-static bool matches(const struct query *query, const void *record)
-{
-    for (size_t i = 0; i < query->filter_count; i++)
-        if (!same_value(&query->filters[i], record))
-            return false;
-    return true;
+    enum status st = entry_read(dir, entry, list->kind, record, err);
+    if (st == ST_OK && !has_key(list->kind, record))
+        list_drop(list);
+    return st;
 }
 
 /* -- the keys of all that match ----------------------------------------------------------- */
@@ -127,7 +89,8 @@ static enum status apply_pending(const struct directory *dir, const struct query
     drop_changed(dir, keys);
     for (size_t i = 0; i < dir->tx->pending_count; i++) {
         const struct pending *pending = &dir->tx->pending[i];
-        if (pending->kind != keys->kind || pending->dn == NULL || !matches(query, pending->record))
+        if (pending->kind != keys->kind || pending->dn == NULL ||
+            !filter_matches(query, pending->record))
             continue;
         void *record = list_new(keys);
         if (record == NULL)
@@ -173,24 +136,36 @@ static bool comes_after(const struct query *query, const void *record)
     return query->descending ? order < 0 : order > 0;
 }
 
+static void keep_matching(const struct query *query, struct list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (filter_matches(query, list->records[i]))
+            list->records[kept++] = list->records[i];
+        else
+            list_free_record(list->kind, list->records[i]);
+    }
+    list->count = kept;
+}
+
 static enum status collect(struct directory *dir, const struct query *query, struct walk *walk,
                            struct err *err)
 {
     struct list *keys = &walk->keys;
-    size_t kept = 0;
-    if (dir->map == NULL) {
-        enum status st = search_keys(dir, buf_cstr(&walk->filter), keys, err);
-        return st == ST_OK && dir->tx != NULL ? apply_pending(dir, query, keys, err) : st;
+    enum status st = ST_OK;
+    if (dir->map != NULL) {
+        walk->whole = true;
+        st = map_collect(dir, keys, err);
+        keep_matching(query, keys);
+    } else {
+        st = search_keys(dir, buf_cstr(&walk->filter), keys, err);
+        if (st == ST_OK && dir->tx != NULL)
+            st = apply_pending(dir, query, keys, err);
     }
-    walk->whole = true;
-    enum status st = map_collect(dir, keys, err);
-    for (size_t i = 0; i < keys->count; i++) {
-        if (st == ST_OK && matches(query, keys->records[i]))
-            keys->records[kept++] = keys->records[i];
-        else
-            list_free_record(keys->kind, keys->records[i]);
-    }
-    keys->count = kept;
+    if (st == ST_OK)
+        st = list_sort(keys, query->descending, err);
+    if (st == ST_OK)
+        list_unique(keys);
     return st;
 }
 
@@ -209,11 +184,6 @@ static enum status new_walk(struct directory *dir, const struct query *query, st
         free_walk(walk);
         return st;
     }
-    list_sort(&walk->keys, query->descending);
-    if (walk->whole)
-        list_unique(&walk->keys);
-    if (walk->whole && query->kind == &kind_key && !query->descending)
-        map_choose_active(&walk->keys);
     while (walk->next < walk->keys.count && !comes_after(query, walk->keys.records[walk->next]))
         walk->next++;
     *out = walk;
@@ -222,30 +192,33 @@ static enum status new_walk(struct directory *dir, const struct query *query, st
 
 /* -- portions ----------------------------------------------------------------------------- */
 
-/* `count` keys of a list, from `first` on. */
+/* `count` keys of a walk, from `first` on. */
 struct portion {
-    const struct list *keys;
+    struct walk *walk;
     size_t first, count;
 };
 
-/* Who is given the records. */
+/* Who is given the records, and how many that were so far. */
 struct receiver {
     driver_row *row;
     void *arg;
+    size_t given;
 };
 
 static enum status fetch(struct directory *dir, const struct portion *portion, struct list *out,
                          struct err *err)
 {
-    const struct list *keys = portion->keys;
+    const struct list *keys = &portion->walk->keys;
     struct buf filter = {0};
     char **attributes = entry_attributes(keys->kind, false);
     if (attributes == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
+    buf_append_str(&filter, "(&");
+    buf_append_span(&filter, buf_span(&portion->walk->filter));
     buf_append_str(&filter, "(|");
     for (size_t i = 0; i < portion->count; i++)
         entry_filter(keys->kind, keys->records[portion->first + i], &filter);
-    buf_append_char(&filter, ')');
+    buf_append_str(&filter, "))");
     const struct directory_search search = {.base = dir->root,
                                             .scope = LDAP_SCOPE_SUBTREE,
                                             .filter = buf_cstr(&filter),
@@ -264,7 +237,7 @@ static enum status add_pending(const struct directory *dir, const struct portion
 {
     enum status st = ST_OK;
     for (size_t i = 0; dir->tx != NULL && i < portion->count && st == ST_OK; i++) {
-        const void *key = portion->keys->records[portion->first + i];
+        const void *key = portion->walk->keys.records[portion->first + i];
         const struct pending *pending = transaction_pending(dir, out->kind, key);
         void *record = pending != NULL ? list_new(out) : NULL;
         if (record != NULL)
@@ -276,19 +249,22 @@ static enum status add_pending(const struct directory *dir, const struct portion
 }
 
 static enum status hand_out(const struct list *records, size_t first, size_t count,
-                            const struct receiver *to, struct err *err)
+                            struct receiver *to, struct err *err)
 {
     enum status st = ST_OK;
-    for (size_t i = first; i < first + count && st == ST_OK; i++)
+    for (size_t i = first; i < first + count && st == ST_OK; i++) {
         st = to->row(to->arg, records->records[i], err);
+        to->given++;
+    }
     return st;
 }
 
+/* Gives those of the next `count` that are still there. */
 static enum status give_portion(struct directory *dir, struct walk *walk, size_t count,
-                                const struct receiver *to, struct err *err)
+                                struct receiver *to, struct err *err)
 {
     struct list records = {.kind = walk->keys.kind};
-    const struct portion portion = {&walk->keys, walk->next, count};
+    const struct portion portion = {walk, walk->next, count};
     walk->next += count;
     if (walk->whole)
         return hand_out(&walk->keys, portion.first, count, to, err);
@@ -296,26 +272,39 @@ static enum status give_portion(struct directory *dir, struct walk *walk, size_t
     drop_changed(dir, &records);
     if (st == ST_OK)
         st = add_pending(dir, &portion, &records, err);
-    list_sort(&records, walk->descending);
     if (st == ST_OK)
+        st = list_sort(&records, walk->descending, err);
+    if (st == ST_OK) {
+        list_unique(&records);
         st = hand_out(&records, 0, records.count, to, err);
+    }
     list_clear(&records);
     return st;
 }
 
-static enum status give(struct directory *dir, struct walk *walk, size_t limit,
-                        const struct receiver *to, struct err *err)
+/* Fewer than the limit are given only at the end: that is how a caller knows it. */
+static enum status give(struct directory *dir, struct walk *walk, size_t limit, struct receiver *to,
+                        struct err *err)
 {
     enum status st = ST_OK;
-    size_t left = walk->keys.count - walk->next;
-    if (limit > 0 && limit < left)
-        left = limit;
-    while (left > 0 && st == ST_OK) {
-        size_t count = left < PORTION ? left : PORTION;
-        st = give_portion(dir, walk, count, to, err);
-        left -= count;
+    while (st == ST_OK && walk->next < walk->keys.count && (limit == 0 || to->given < limit)) {
+        size_t count = walk->keys.count - walk->next;
+        if (limit > 0 && count > limit - to->given)
+            count = limit - to->given;
+        st = give_portion(dir, walk, count < PORTION ? count : PORTION, to, err);
     }
     return st;
+}
+
+/* A walk outlives transactions: those made for its records would have to begin it anew each. */
+static void keep_or_free(struct directory *dir, struct walk *walk, bool keep)
+{
+    if (dir->tx == NULL) {
+        find_forget(dir);
+        dir->walk = keep ? walk : NULL;
+    }
+    if (dir->walk != walk)
+        free_walk(walk);
 }
 
 enum status find_records(struct driver_conn *conn, const struct query *query, driver_row *row,
@@ -325,7 +314,7 @@ enum status find_records(struct driver_conn *conn, const struct query *query, dr
     struct buf filter = {0};
     struct walk *walk = NULL;
     enum status st = ST_OK;
-    query_filter(query, &filter);
+    filter_query(query, &filter);
     if (dir->tx == NULL && goes_on(dir->walk, query, &filter)) {
         walk = dir->walk;
         dir->walk = NULL;
@@ -334,11 +323,7 @@ enum status find_records(struct driver_conn *conn, const struct query *query, dr
     }
     buf_clear(&filter);
     if (st == ST_OK)
-        st = give(dir, walk, query->limit, &(struct receiver){row, arg}, err);
-    find_forget(dir);
-    if (st == ST_OK && query->limit > 0 && dir->tx == NULL && walk->next < walk->keys.count)
-        dir->walk = walk;
-    else
-        free_walk(walk);
+        st = give(dir, walk, query->limit, &(struct receiver){row, arg, 0}, err);
+    keep_or_free(dir, walk, st == ST_OK && query->limit > 0 && walk->next < walk->keys.count);
     return st;
 }

@@ -36,22 +36,47 @@ void *list_new(struct list *list)
     return record;
 }
 
-static int compare(const void *a, const void *b, void *kind)
+void list_drop(struct list *list)
 {
-    return entry_compare(kind, *(void *const *)a, *(void *const *)b);
+    list_free_record(list->kind, list->records[--list->count]);
 }
 
-void list_sort(struct list *list, bool descending)
+/* A record and where it stood: qsort alone may turn equal ones round. */
+struct place {
+    void *record;
+    size_t at;
+};
+
+struct order {
+    const struct kind *kind;
+    bool descending;
+};
+
+static int compare(const void *a, const void *b, void *arg)
 {
-    if (list->count == 0)
-        return;
-    qsort_r(list->records, list->count, sizeof *list->records, compare,
-            (void *)(uintptr_t)list->kind);
-    for (size_t i = 0; descending && i < list->count / 2; i++) {
-        void *other = list->records[list->count - 1 - i];
-        list->records[list->count - 1 - i] = list->records[i];
-        list->records[i] = other;
-    }
+    const struct order *order = arg;
+    const struct place *x = a, *y = b;
+    int by_key = entry_compare(order->kind, x->record, y->record);
+    if (by_key != 0)
+        return order->descending ? -by_key : by_key;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+enum status list_sort(struct list *list, bool descending, struct err *err)
+{
+    struct order order = {list->kind, descending};
+    if (list->count < 2)
+        return ST_OK;
+    struct place *places = calloc(list->count, sizeof *places);
+    if (places == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    for (size_t i = 0; i < list->count; i++)
+        places[i] = (struct place){list->records[i], i};
+    qsort_r(places, list->count, sizeof *places, compare, &order);
+    for (size_t i = 0; i < list->count; i++)
+        list->records[i] = places[i].record;
+    free(places);
+    return ST_OK;
 }
 
 void list_unique(struct list *list)

@@ -17,9 +17,11 @@ struct list {
 void list_clear(struct list *list);
 /* A new zeroed record at the end; NULL without memory. */
 void *list_new(struct list *list) MUST_CHECK;
-/* By primary key. */
-void list_sort(struct list *list, bool descending);
-/* Of a sorted list: frees all but one of equal records. */
+/* Frees the record at the end. */
+void list_drop(struct list *list);
+/* By primary key. Records that are equal stay in the order they have, also if descending. */
+enum status list_sort(struct list *list, bool descending, struct err *err) MUST_CHECK;
+/* Of a sorted list: frees all but the first of equal records. */
 void list_unique(struct list *list);
 /* Frees what a record holds, and the record. NULL is fine. */
 void list_free_record(const struct kind *kind, void *record);

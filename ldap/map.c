@@ -6,6 +6,7 @@
 
 #include "base/settings.h"
 #include "ldap/escape.h"
+#include "ldap/mapped.h"
 
 enum { ED25519_PEM_MAX = 200 }; /* octets; the smallest RSA key has four times as many */
 
@@ -80,131 +81,58 @@ static void append_filter(const struct map *map, struct span domain, struct buf 
     }
 }
 
-/* -- one entry ---------------------------------------------------------------------------- */
+/* -- entries ------------------------------------------------------------------------------ */
 
-struct mapped_key {
-    char *selector; /* from an option of the attribute; NULL: the entry's */
-    struct buf octets;
+struct entries {
+    struct mapped *list;
+    size_t count, room;
 };
 
-/* What an entry says. */
-struct mapped {
-    const struct map *map;
-    char *domains[8], *tenant, *selector;
-    size_t domain_count;
-    bool inactive;
-    struct mapped_key keys[4];
-    size_t key_count;
-};
-enum { DOMAINS_MAX = 8, KEYS_MAX = 4 };
-
-static void mapped_clear(struct mapped *mapped)
+static void entries_clear(struct entries *entries)
 {
-    for (size_t i = 0; i < mapped->domain_count; i++)
-        free(mapped->domains[i]);
-    for (size_t i = 0; i < mapped->key_count; i++) {
-        free(mapped->keys[i].selector);
-        buf_clear(&mapped->keys[i].octets);
+    for (size_t i = 0; i < entries->count; i++)
+        mapped_clear(&entries->list[i]);
+    free(entries->list);
+    *entries = (struct entries){0};
+}
+
+static enum status take_entry(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
+{
+    struct entries *entries = arg;
+    if (entries->count == entries->room) {
+        size_t room = entries->room == 0 ? 16 : 2 * entries->room;
+        struct mapped *list = reallocarray(entries->list, room, sizeof *list);
+        if (list == NULL)
+            return err_set(err, ST_TEMP, "ldap: no memory");
+        entries->list = list;
+        entries->room = room;
     }
-    free(mapped->tenant);
-    free(mapped->selector);
+    struct mapped *mapped = &entries->list[entries->count];
+    enum status st = mapped_read(dir, entry, dir->map->settings, mapped, err);
+    if (st == ST_OK && mapped_is_useful(mapped))
+        entries->count++;
+    else
+        mapped_clear(mapped);
+    return st;
 }
 
-static bool is(const char *setting, struct span attribute)
+static int compare_dns(const void *a, const void *b)
 {
-    return setting[0] != '\0' && span_equal_nocase(span_str(setting), attribute);
+    return strcmp(((const struct mapped *)a)->dn, ((const struct mapped *)b)->dn);
 }
 
-static enum status replace(char **to, struct span value, struct err *err)
-{
-    free(*to);
-    *to = span_dup(value);
-    return *to != NULL ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
-}
-
-static enum status add_key(struct mapped *mapped, struct span option, struct span value,
-                           struct err *err)
-{
-    struct mapped_key *key = &mapped->keys[mapped->key_count];
-    if (mapped->key_count == KEYS_MAX)
-        return err_set(err, ST_BROKEN, "ldap: more than %d keys in one entry", KEYS_MAX);
-    *key = (struct mapped_key){.octets = BUF_SECRET(0)};
-    buf_append_span(&key->octets, value);
-    mapped->key_count++;
-    if (option.len > 0 && replace(&key->selector, option, err) != ST_OK)
-        return ST_TEMP;
-    return buf_check(&key->octets, "private key", err);
-}
-
-/* `attribute` may have options: name;x-option. */
-static enum status take_value(void *arg, const char *attribute, struct span value, struct err *err)
-{
-    struct mapped *mapped = arg;
-    const struct settings_ldap *settings = mapped->map->settings;
-    struct span whole = span_str(attribute), name = span_head(whole, span_find(whole, ';'));
-    struct span option = span_from(whole, name.len + 1);
-    if (is(settings->map_key, name))
-        return add_key(
-            mapped, span_has_prefix(option, SPAN_LIT("x-")) ? span_from(option, 2) : span_of("", 0),
-            value, err);
-    if (is(settings->map_domain, name) && mapped->domain_count < DOMAINS_MAX)
-        return replace(&mapped->domains[mapped->domain_count++], value, err);
-    if (is(settings->map_selector, name))
-        return replace(&mapped->selector, value, err);
-    if (is(settings->map_tenant, name))
-        return replace(&mapped->tenant, value, err);
-    if (is(settings->map_active, name))
-        mapped->inactive = span_equal_nocase(value, SPAN_LIT("FALSE"));
-    return ST_OK;
-}
-
-/* The domain that the first components of the entry's DN spell: dc=example,dc=com,ou=... */
-static enum status domain_of_dn(struct directory *dir, LDAPMessage *entry, struct mapped *mapped,
+/* By their DNs: what two entries say, the first of them says. */
+static enum status read_entries(struct directory *dir, const char *filter, struct entries *out,
                                 struct err *err)
 {
-    LDAPDN dn = NULL;
-    struct buf domain = {0};
-    char *text = directory_dn(dir, entry);
-    bool good = text != NULL && ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS;
-    for (size_t i = 0; good && dn != NULL && dn[i] != NULL; i++) {
-        const LDAPAVA *part = dn[i][0];
-        struct span name = span_of(part->la_attr.bv_val, part->la_attr.bv_len);
-        if (!span_equal_nocase(name, SPAN_LIT("dc")))
-            break;
-        if (domain.len > 0)
-            buf_append_char(&domain, '.');
-        buf_append(&domain, part->la_value.bv_val, part->la_value.bv_len);
-    }
-    ldap_dnfree(dn);
-    ldap_memfree(text);
-    enum status st = buf_check(&domain, "DN", err);
-    if (st == ST_OK && domain.len > 0)
-        st = replace(&mapped->domains[mapped->domain_count++], buf_span(&domain), err);
-    buf_clear(&domain);
+    const struct directory_search search = {.base = dir->root,
+                                            .scope = LDAP_SCOPE_SUBTREE,
+                                            .filter = filter,
+                                            .attributes = dir->map->attributes};
+    enum status st = directory_search(dir, &search, take_entry, out, err);
+    if (out->count > 1)
+        qsort(out->list, out->count, sizeof *out->list, compare_dns);
     return st;
-}
-
-static enum status read_mapped(struct directory *dir, LDAPMessage *entry, struct mapped *out,
-                               struct err *err)
-{
-    *out = (struct mapped){.map = dir->map};
-    enum status st = directory_values(dir, entry, take_value, out, err);
-    if (st == ST_OK && dir->map->settings->map_domain[0] == '\0')
-        st = domain_of_dn(dir, entry, out, err);
-    for (size_t i = 0; i < out->domain_count; i++) {
-        for (char *c = out->domains[i]; *c != '\0'; c++)
-            *c = ascii_lower(*c);
-    }
-    return st;
-}
-
-/* Whether there is anything in it to sign with. */
-static bool is_useful(const struct mapped *mapped)
-{
-    bool named = mapped->selector != NULL;
-    for (size_t i = 0; i < mapped->key_count; i++)
-        named = named || mapped->keys[i].selector != NULL;
-    return !mapped->inactive && mapped->key_count > 0 && named;
 }
 
 /* -- records ------------------------------------------------------------------------------ */
@@ -237,11 +165,9 @@ static enum status make_domain(const struct mapped *mapped, const char *name, st
 }
 
 /* Which algorithm it is shows in the size; the vault sees to it that it is true. */
-static enum status make_key(const struct mapped *mapped, size_t index, const char *domain,
-                            struct key *out, struct err *err)
+static enum status make_key(const struct mapped_key *key, const char *domain, struct key *out,
+                            struct err *err)
 {
-    const struct mapped_key *key = &mapped->keys[index];
-    const char *selector = key->selector != NULL ? key->selector : mapped->selector;
     out->version = 1;
     out->state = KEY_ACTIVE;
     out->algorithm = key->octets.len <= ED25519_PEM_MAX;
@@ -251,59 +177,50 @@ static enum status make_key(const struct mapped *mapped, size_t index, const cha
     enum status st = buf_check(&out->sealed, "private key", err);
     if (st == ST_OK)
         st = set(&kind_key, "domain", out, domain, err);
-    return st == ST_OK ? set(&kind_key, "selector", out, selector != NULL ? selector : "", err)
-                       : st;
-}
-
-static bool has_selector(const struct mapped *mapped, size_t key)
-{
-    return mapped->keys[key].selector != NULL || mapped->selector != NULL;
+    return st == ST_OK ? set(&kind_key, "selector", out, key->selector, err) : st;
 }
 
 /* -- the look-up -------------------------------------------------------------------------- */
 
-struct lookup {
-    const char *const *names;
-    size_t count;
-    struct profile *profiles;
-};
+static bool has_selector(const struct profile *profile, const char *selector)
+{
+    for (size_t i = 0; i < profile->key_count; i++) {
+        if (strcmp(profile->keys[i].selector, selector) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum status add_key(const struct mapped_key *key, const char *domain,
+                           struct profile *profile, struct err *err)
+{
+    struct key *keys = reallocarray(profile->keys, profile->key_count + 1, sizeof *keys);
+    struct key made = {0};
+    if (keys == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    profile->keys = keys;
+    enum status st = make_key(key, domain, &made, err);
+    if (st == ST_OK)
+        keys[profile->key_count++] = made;
+    else
+        kind_clear(&kind_key, &made);
+    return st;
+}
 
 static enum status add_to_profile(const struct mapped *mapped, const char *domain,
                                   struct profile *profile, struct err *err)
 {
     enum status st = ST_OK;
     if (!profile->found) {
+        profile->found = true;
         st = make_domain(mapped, domain, &profile->domain, err);
         if (st == ST_OK)
             st = make_tenant(mapped, domain, &profile->tenant, err);
-        profile->found = st == ST_OK;
     }
     for (size_t i = 0; i < mapped->key_count && st == ST_OK; i++) {
-        if (!has_selector(mapped, i))
-            continue;
-        struct key *keys = realloc(profile->keys, (profile->key_count + 1) * sizeof *keys);
-        if (keys == NULL)
-            return err_set(err, ST_TEMP, "ldap: no memory");
-        profile->keys = keys;
-        keys[profile->key_count] = (struct key){0};
-        st = make_key(mapped, i, domain, &keys[profile->key_count++], err);
+        if (!has_selector(profile, mapped->keys[i].selector))
+            st = add_key(&mapped->keys[i], domain, profile, err);
     }
-    return st;
-}
-
-static enum status take_looked_up(void *arg, struct directory *dir, LDAPMessage *entry,
-                                  struct err *err)
-{
-    const struct lookup *lookup = arg;
-    struct mapped mapped;
-    enum status st = read_mapped(dir, entry, &mapped, err);
-    for (size_t i = 0; st == ST_OK && is_useful(&mapped) && i < mapped.domain_count; i++) {
-        for (size_t k = 0; k < lookup->count && st == ST_OK; k++) {
-            if (strcmp(mapped.domains[i], lookup->names[k]) == 0)
-                st = add_to_profile(&mapped, lookup->names[k], &lookup->profiles[k], err);
-        }
-    }
-    mapped_clear(&mapped);
     return st;
 }
 
@@ -312,11 +229,27 @@ static int last_selector_first(const void *a, const void *b)
     return strcmp(((const struct key *)b)->selector, ((const struct key *)a)->selector);
 }
 
+static enum status make_profile(const struct entries *entries, const char *name,
+                                struct profile *profile, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < entries->count && st == ST_OK; i++) {
+        const struct mapped *mapped = &entries->list[i];
+        for (size_t k = 0; k < mapped->domain_count && st == ST_OK; k++) {
+            if (strcmp(mapped->domains[k], name) == 0)
+                st = add_to_profile(mapped, name, profile, err);
+        }
+    }
+    if (profile->key_count > 1)
+        qsort(profile->keys, profile->key_count, sizeof(struct key), last_selector_first);
+    return st;
+}
+
 enum status map_lookup(struct driver_conn *conn, const char *const *names, size_t count,
                        struct profile *profiles, struct err *err)
 {
     struct directory *dir = directory_of(conn);
-    struct lookup lookup = {names, count, profiles};
+    struct entries entries = {0};
     struct buf filter = {0};
     bool any = false;
     buf_append_str(&filter, "(|");
@@ -327,69 +260,85 @@ enum status map_lookup(struct driver_conn *conn, const char *const *names, size_
         any = true;
     }
     buf_append_char(&filter, ')');
-    const struct directory_search search = {.base = dir->root,
-                                            .scope = LDAP_SCOPE_SUBTREE,
-                                            .filter = buf_cstr(&filter),
-                                            .attributes = dir->map->attributes};
-    enum status st = any ? directory_search(dir, &search, take_looked_up, &lookup, err) : ST_OK;
-    for (size_t i = 0; i < count && st == ST_OK; i++) {
-        if (profiles[i].key_count > 1)
-            qsort(profiles[i].keys, profiles[i].key_count, sizeof(struct key), last_selector_first);
-    }
+    enum status st = buf_check(&filter, "filter", err);
+    if (st == ST_OK && any)
+        st = read_entries(dir, buf_cstr(&filter), &entries, err);
+    for (size_t i = 0; i < count && st == ST_OK; i++)
+        st = make_profile(&entries, names[i], &profiles[i], err);
+    entries_clear(&entries);
     buf_clear(&filter);
     return st;
 }
 
 /* -- all there is ------------------------------------------------------------------------- */
 
-static enum status collect_keys(const struct mapped *mapped, const char *domain, struct list *list,
-                                struct err *err)
+static enum status collect_one(const struct mapped *mapped, const char *domain, struct list *list,
+                               struct err *err)
 {
+    bool keys = list->kind == &kind_key;
     enum status st = ST_OK;
-    for (size_t i = 0; i < mapped->key_count && st == ST_OK; i++) {
-        struct key *key = has_selector(mapped, i) ? list_new(list) : NULL;
-        if (key != NULL)
-            st = make_key(mapped, i, domain, key, err);
-        else if (has_selector(mapped, i))
+    for (size_t i = 0; i < (keys ? mapped->key_count : 1) && st == ST_OK; i++) {
+        void *record = list_new(list);
+        if (record == NULL)
             st = err_set(err, ST_TEMP, "ldap: no memory");
+        else if (keys)
+            st = make_key(&mapped->keys[i], domain, record, err);
+        else if (list->kind == &kind_tenant)
+            st = make_tenant(mapped, domain, record, err);
+        else
+            st = make_domain(mapped, domain, record, err);
     }
     return st;
 }
 
-static enum status collect_one(const struct mapped *mapped, const char *domain, struct list *list,
-                               struct err *err)
+/* What an entry has said is freed at once: there may be many. */
+static enum status collect_all(struct entries *entries, struct list *list, struct err *err)
 {
-    if (list->kind == &kind_key)
-        return collect_keys(mapped, domain, list, err);
-    void *record = list_new(list);
-    if (record == NULL)
-        return err_set(err, ST_TEMP, "ldap: no memory");
-    return list->kind == &kind_tenant ? make_tenant(mapped, domain, record, err)
-                                      : make_domain(mapped, domain, record, err);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < entries->count && st == ST_OK; i++) {
+        struct mapped *mapped = &entries->list[i];
+        for (size_t k = 0; k < mapped->domain_count && st == ST_OK; k++)
+            st = collect_one(mapped, mapped->domains[k], list, err);
+        mapped_clear(mapped);
+    }
+    return st;
 }
 
-static enum status take_collected(void *arg, struct directory *dir, LDAPMessage *entry,
-                                  struct err *err)
+void map_choose_active(struct list *keys)
 {
-    struct mapped mapped;
-    enum status st = read_mapped(dir, entry, &mapped, err);
-    for (size_t i = 0; st == ST_OK && is_useful(&mapped) && i < mapped.domain_count; i++)
-        st = collect_one(&mapped, mapped.domains[i], arg, err);
-    mapped_clear(&mapped);
-    return st;
+    struct span domain = {0};
+    bool chosen[2] = {false};
+    for (size_t i = keys->count; i > 0; i--) {
+        struct key *key = keys->records[i - 1];
+        if (!span_equal(span_str(key->domain), domain))
+            memset(chosen, 0, sizeof chosen);
+        domain = span_str(key->domain);
+        if (chosen[key->algorithm])
+            key->state = KEY_PUBLISHED;
+        chosen[key->algorithm] = true;
+    }
 }
 
 enum status map_collect(struct directory *dir, struct list *list, struct err *err)
 {
     struct buf filter = {0};
-    bool known =
-        list->kind == &kind_tenant || list->kind == &kind_domain || list->kind == &kind_key;
+    struct entries entries = {0};
+    if (list->kind != &kind_tenant && list->kind != &kind_domain && list->kind != &kind_key)
+        return ST_OK;
     map_any_filter(dir, &filter);
-    const struct directory_search search = {.base = dir->root,
-                                            .scope = LDAP_SCOPE_SUBTREE,
-                                            .filter = buf_cstr(&filter),
-                                            .attributes = dir->map->attributes};
-    enum status st = known ? directory_search(dir, &search, take_collected, list, err) : ST_OK;
+    enum status st = buf_check(&filter, "filter", err);
+    if (st == ST_OK)
+        st = read_entries(dir, buf_cstr(&filter), &entries, err);
+    if (st == ST_OK)
+        st = collect_all(&entries, list, err);
+    entries_clear(&entries);
     buf_clear(&filter);
-    return st;
+    if (st == ST_OK)
+        st = list_sort(list, false, err);
+    if (st != ST_OK)
+        return st;
+    list_unique(list);
+    if (list->kind == &kind_key)
+        map_choose_active(list);
+    return ST_OK;
 }

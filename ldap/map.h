@@ -8,8 +8,9 @@
  *
  * A domain is there if it has an entry with a key that is active. It belongs to the tenant that an
  * attribute names, or is one of its own. Of several keys the one whose selector sorts last signs,
- * which for dates is the newest. Private halves are given as they stand there; whether they
- * may be used is the vault's to say.
+ * which for dates is the newest. Of two entries with one domain and selector the one whose DN
+ * sorts first counts. Private halves are given as they stand there; whether they may be used is
+ * the vault's to say.
  */
 #ifndef INKAN_LDAP_MAP_H
 #define INKAN_LDAP_MAP_H
@@ -32,10 +33,10 @@ void map_close(struct directory *dir);
 /* `lookup` of the driver interface. */
 enum status map_lookup(struct driver_conn *conn, const char *const *names, size_t count,
                        struct profile *profiles, struct err *err);
-/* All records of list->kind, in no order, some more than once, keys as if all were active. */
+/* All records of list->kind in their order, each once, keys with the states they have here. */
 enum status map_collect(struct directory *dir, struct list *list, struct err *err) MUST_CHECK;
-/* Of keys in their order: of those of one domain and algorithm the last is active, the others
- * published. */
+/* Of keys in their order: of those of one domain and algorithm the last stays active, the others
+ * are published. */
 void map_choose_active(struct list *keys);
 /* Appends the filter of all entries with a key. */
 void map_any_filter(const struct directory *dir, struct buf *out);

@@ -41,21 +41,6 @@ static enum status del(struct driver_conn *conn, const struct kind *kind, const 
     return map_refuse(err);
 }
 
-void map_choose_active(struct list *keys)
-{
-    const char *domain = "";
-    bool chosen[2] = {false};
-    for (size_t i = keys->count; i > 0; i--) {
-        struct key *key = keys->records[i - 1];
-        if (strcmp(key->domain, domain) != 0)
-            memset(chosen, 0, sizeof chosen);
-        domain = key->domain;
-        if (chosen[key->algorithm])
-            key->state = KEY_PUBLISHED;
-        chosen[key->algorithm] = true;
-    }
-}
-
 /* -- reading ------------------------------------------------------------------------------ */
 
 static enum status schema(struct driver_conn *conn, int *version_out, struct err *err)
@@ -63,6 +48,19 @@ static enum status schema(struct driver_conn *conn, int *version_out, struct err
     (void)err;
     *version_out = directory_of(conn)->version;
     return ST_OK;
+}
+
+/* The first of its algorithm signs; find says the same (map_choose_active). */
+static enum status pick_key(const struct profile *profile, size_t index, struct key *out,
+                            struct err *err)
+{
+    const struct key *key = &profile->keys[index];
+    enum status st = kind_copy(&kind_key, key, out, err);
+    for (size_t i = 0; i < index && st == ST_OK; i++) {
+        if (profile->keys[i].algorithm == key->algorithm)
+            out->state = KEY_PUBLISHED;
+    }
+    return st;
 }
 
 /* Takes what is asked for out of the profile of its domain. */
@@ -73,7 +71,7 @@ static enum status pick(const struct profile *profile, const struct kind *kind, 
         return kind_copy(kind, &profile->domain, out, err);
     for (size_t i = 0; kind == &kind_key && i < profile->key_count; i++) {
         if (entry_compare(kind, &profile->keys[i], record) == 0)
-            return kind_copy(kind, &profile->keys[i], out, err);
+            return pick_key(profile, i, out, err);
     }
     return err_set(err, ST_NOT_FOUND, "not found");
 }
