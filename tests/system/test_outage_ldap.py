@@ -16,8 +16,8 @@ from peers import signatures_of
 from process import wait_for
 from workers import Daemon
 
-FROZEN = 5
-DOWN = 3
+FROZEN = 4
+DOWN = 2
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_frozen_with_messages_in_flight_crashes_no_worker(pair, start):
     load = load_on(pair[0], inkan, cold_rate=60)
     load.fault_begins()
     pair[0].hang()
-    await_deferred(load, 20)
+    await_deferred(load, 10)
     pair[0].resume()
     load.fault_ends()
     load.check(TIMEOUT)
