@@ -280,6 +280,61 @@ static void find_keeps_order_limit_and_place(void **state)
     store_close(store);
 }
 
+static enum status remove_domain(struct store *store, const char *name, struct err *err)
+{
+    struct store_tx *tx = NULL;
+    struct domain domain = {0};
+    suite_set(&kind_domain, &domain, "name", name);
+    enum status st = store_get(store, &kind_domain, &domain, err);
+    if (st == ST_OK)
+        st = store_begin(store, &tx, err);
+    if (st == ST_OK)
+        st = store_tx_del(tx, &kind_domain, &domain, "domain.remove", err);
+    if (st == ST_OK)
+        st = store_commit(tx, err);
+    else
+        store_rollback(tx);
+    kind_clear(&kind_domain, &domain);
+    return st;
+}
+
+/* Who reads page by page takes a short one for the last. */
+static void a_page_is_whole_though_records_are_removed_meanwhile(void **state)
+{
+    struct store *reader = suite_open(1, SUITE_TIMEOUT_MS);
+    struct store *writer = suite_open(1, SUITE_TIMEOUT_MS);
+    struct tenant tenant = {0};
+    struct seen first = {.count = 0}, second = {.count = 0};
+    char names[6][64];
+    (void)state;
+    suite_set(&kind_tenant, &tenant, "name", suite_name("t"));
+    EXPECT(ST_OK, suite_put(writer, &kind_tenant, &tenant, "tenant.add", &err));
+    for (size_t i = 0; i < 6; i++) {
+        struct domain domain = {.expiry = -1};
+        snprintf(names[i], sizeof names[i], "page%zu-%s.example", i, tenant.name);
+        suite_set(&kind_domain, &domain, "name", names[i]);
+        suite_set(&kind_domain, &domain, "tenant", tenant.name);
+        EXPECT(ST_OK, suite_put(writer, &kind_domain, &domain, "domain.add", &err));
+        kind_clear(&kind_domain, &domain);
+    }
+    struct query query = {.kind = &kind_domain, .filter_count = 1, .limit = 2};
+    query.filters[0].field = kind_field(&kind_domain, SPAN_LIT("tenant"));
+    query.filters[0].text = tenant.name;
+    EXPECT(ST_OK, store_find(reader, &query, see, &first, &err));
+    assert_int_equal(first.count, 2);
+    EXPECT(ST_OK, remove_domain(writer, names[2], &err));
+    EXPECT(ST_OK, remove_domain(writer, names[3], &err));
+    struct domain after = {.name = first.names[1]};
+    query.after = &after;
+    EXPECT(ST_OK, store_find(reader, &query, see, &second, &err));
+    assert_int_equal(second.count, 2);
+    assert_string_equal(second.names[0], names[4]);
+    assert_string_equal(second.names[1], names[5]);
+    kind_clear(&kind_tenant, &tenant);
+    store_close(reader);
+    store_close(writer);
+}
+
 static enum status stop_at_second(void *arg, const void *record, struct err *err)
 {
     (void)record;
@@ -308,6 +363,7 @@ int suite_records(void)
         cmocka_unit_test(broken_text_is_refused_and_nothing_stored),
         cmocka_unit_test(names_hostile_to_lookups_find_nothing),
         cmocka_unit_test(find_keeps_order_limit_and_place),
+        cmocka_unit_test(a_page_is_whole_though_records_are_removed_meanwhile),
         cmocka_unit_test(find_ends_with_what_the_caller_says),
     };
     return cmocka_run_group_tests(records, NULL, NULL);

@@ -3,13 +3,14 @@
 
 import base64
 import re
+import sqlite3
 import subprocess
 
 import pytest
 
 import messages
 from inkan import Inkan
-from ldap import BASE, CONFIG, Slapd
+from ldap import BASE, CONFIG, Authority, Slapd
 from milter import Milter
 from peers import python_dkim, signatures_of
 from process import wait_for
@@ -197,3 +198,129 @@ def test_what_is_moved_is_sealed_and_signs_without_the_directory(inkan, keys, fo
     assert "private keys open and match" in target.ok("store", "check")
     with open(target.database, "rb") as file:
         assert b"PRIVATE KEY" not in file.read()
+
+
+# -- what may be wrong in it ----------------------------------------------------------------
+
+
+@pytest.fixture
+def place(server, request):
+    """An empty part of the directory, the test's own."""
+    name = request.node.name.replace("_", "-")
+    server.ldif_add(f"dn: ou={name},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n")
+    yield f"ou={name},{BASE}"
+    server.delete(f"ou={name},{BASE}")
+
+
+@pytest.fixture
+def there(server, place, folder):
+    """inkan with the keys of that place."""
+    made = Inkan(folder, **{**server.settings(), "store__url": server.url(base=place)},
+                 ldap__map_filter="(DKIMDomain=%d)", ldap__allow_unsealed_keys="yes")
+    made.ok("vault", "init")
+    yield made
+    made.stop()
+
+
+def own_entry(place, name, pems, domains=()):
+    """The entry of a customer with domains in `associatedDomain` and keys as options."""
+    values = "".join(f"associatedDomain: {domain}\n" for domain in domains)
+    options = "".join(f"mailKey;x-{selector}:: {base64.b64encode(pem.encode()).decode()}\n"
+                      for selector, pem in pems.items())
+    return (f"dn: ou={name},{place}\nobjectClass: organizationalUnit\nobjectClass: mailSigner\n"
+            f"objectClass: domainRelatedObject\nou: {name}\no: acme\n{values}{options}")
+
+
+OWN = {"ldap__map_filter": "(associatedDomain=%d)", "ldap__map_domain": "associatedDomain",
+       "ldap__map_selector": "", "ldap__map_key": "mailKey", "ldap__map_active": "",
+       "ldap__map_tenant": "o"}
+
+
+def test_an_entry_with_many_domains_and_keys(server, there, place):
+    pem = new_rsa()
+    domains = [f"d{i:02}.example" for i in range(10)]
+    selectors = [f"k{i}" for i in range(6)]
+    server.ldif_add(own_entry(place, "many", dict.fromkeys(selectors, pem), domains))
+    there.configure(**OWN)
+    assert [domain["name"] for domain in there.json("domain", "list")] == domains
+    for domain in domains:
+        assert verdicts(there, domain, {(domain, "k5"): pem}) == [("k5", True)]
+    keys = there.json("key", "list", "d09.example")
+    assert [(key["selector"], key["state"]) for key in keys] == [
+        (selector, "active" if selector == "k5" else "published") for selector in selectors]
+
+
+@pytest.mark.parametrize("bad", ["domain", "selector"])
+def test_an_entry_with_a_bad_name_is_passed_over(server, there, place, folder, bad):
+    pem = new_rsa()
+    server.ldif_add(entry("good.example", "s1", pem, under=place))
+    server.ldif_add(entry("no_good!.example", "s1", pem, under=place) if bad == "domain"
+                    else entry("good.example", "no_good!", pem, under=place))
+    assert [domain["name"] for domain in there.json("domain", "list")] == ["good.example"]
+    assert [key["selector"] for key in there.json("key", "list", "good.example")] == ["s1"]
+    assert verdicts(there, "good.example", {("good.example", "s1"): pem}) == [("s1", True)]
+    target = Inkan(f"{folder}/target", vault__keyring=there.keyring)
+    target.ok("store", "init")
+    there.ok("store", "copy", "--to", target.settings["store.url"])
+    assert [domain["name"] for domain in target.json("domain", "list")] == ["good.example"]
+
+
+@pytest.mark.parametrize("first_added", ["a", "b"])
+def test_of_two_entries_with_one_selector_the_first_dn_counts(server, there, place, first_added):
+    pems = {name: new_rsa() for name in "ab"}
+    for name in sorted(pems, reverse=first_added == "b"):
+        server.ldif_add(f"dn: ou={name},{place}\nobjectClass: organizationalUnit\nou: {name}\n\n" +
+                        entry("twin.example", "s1", pems[name], under=f"ou={name},{place}"))
+    first = min(pems, key=lambda name: f"ou={name}")
+    assert verdicts(there, "twin.example", {("twin.example", "s1"): pems[first]}) == [("s1", True)]
+    assert len(there.json("key", "list", "twin.example")) == 1
+
+
+def test_a_key_has_one_state_however_it_is_asked_for(server, there, place):
+    for selector in ("2024", "2025"):
+        server.ldif_add(entry("twice.example", selector, new_rsa(), under=place))
+    listed = {key["selector"]: key["state"] for key in there.json("key", "list", "twice.example")}
+    assert listed == {"2024": "published", "2025": "active"}
+    for selector, state in listed.items():
+        assert there.json("key", "show", "twice.example", selector)["state"] == state
+
+
+def test_the_vault_counts_keys_that_are_not_sealed(server, there, place):
+    for selector in ("s1", "s2"):
+        server.ldif_add(entry("open.example", selector, new_rsa(), under=place))
+    for command in ("status", "rewrap"):
+        answer = there.run("vault", command)
+        assert answer.returncode == 0, answer.stderr
+        assert "2 private keys are not sealed" in answer.stderr
+    (kek,) = there.json("vault", "status")
+    assert (kek["present"], kek["keys"]) == (True, 0)
+
+
+def test_leave_for_keys_in_the_open_is_no_leave_in_a_store_of_ours(there, folder):
+    """Whoever can write a row there must not get a key of theirs to sign by it."""
+    ours = Inkan(f"{folder}/ours", vault__keyring=there.keyring, ldap__allow_unsealed_keys="yes")
+    ours.ok("store", "init")
+    ours.ok("tenant", "add", "acme")
+    ours.add_domain("row.example")
+    with sqlite3.connect(ours.database) as data:
+        data.execute("UPDATE key SET kek = '', sealed = ?", (new_rsa().encode(),))
+    answer = ours.run("sign", stdin=messages.compose(b"a@row.example").replace(b"\r\n", b"\n"))
+    assert answer.returncode != 0
+    assert "the private key is not sealed" in answer.stderr
+
+
+def test_no_ldaprc_says_whom_to_trust(folder, monkeypatch):
+    """libldap would read it in the current folder."""
+    authority = Authority(folder)
+    slapd = Slapd.single(folder, "tls", authority=authority)
+    try:
+        made = Inkan(f"{folder}/inkan", **{**slapd.settings(), "store__url": slapd.url("ldaps")})
+        with open(f"{folder}/ldaprc", "w", encoding="ascii") as file:
+            file.write(f"TLS_CACERT {authority.certificate}\n")
+        monkeypatch.chdir(folder)
+        answer = made.run("store", "init")
+        assert answer.returncode == 75 and "not vouched for" in answer.stderr
+        made.configure(ldap__ca_file=authority.certificate)
+        made.ok("store", "init")
+    finally:
+        slapd.stop()
