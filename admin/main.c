@@ -18,8 +18,7 @@ static bool harden(void)
 int main(int argc, char **argv)
 {
     (void)argc;
-    /* No ldap.conf or ldaprc: whoever may write the current folder could choose whom root trusts.
-     */
+    /* No ldap.conf or ldaprc: who may write the current folder could choose whom root trusts. */
     if (setenv("LDAPNOINIT", "1", 1) != 0 || !harden()) {
         admin_warn("cannot forbid core dumps");
         return status_exit_code(ST_BROKEN);

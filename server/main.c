@@ -77,8 +77,7 @@ static int run(const char *path, bool check)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
-    /* No ldap.conf or ldaprc: whoever may write the current folder could choose whom root trusts.
-     */
+    /* No ldap.conf or ldaprc: who may write the current folder could choose whom root trusts. */
     if (setenv("LDAPNOINIT", "1", 1) != 0)
         return status_exit_code(ST_TEMP);
     if (read_arguments(argc, argv, &arguments) != ST_OK) {
