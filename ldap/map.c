@@ -49,6 +49,17 @@ void map_any_filter(const struct directory *dir, struct buf *out)
     buf_printf(out, "(%s=*)", dir->map->settings->map_key);
 }
 
+enum status map_domains(struct directory *dir, LDAPMessage *entry, directory_value *domain,
+                        void *arg, struct err *err)
+{
+    struct mapped mapped;
+    enum status st = mapped_read(dir, entry, dir->map->settings, &mapped, err);
+    for (size_t i = 0; st == ST_OK && i < mapped.domain_count; i++)
+        st = domain(arg, "domain", span_str(mapped.domains[i]), err);
+    mapped_clear(&mapped);
+    return st;
+}
+
 /* -- filters ------------------------------------------------------------------------------ */
 
 /* Appends example.com as dc=example,dc=com. */

@@ -42,5 +42,9 @@ void map_choose_active(struct list *keys);
 void map_any_filter(const struct directory *dir, struct buf *out);
 /* The attribute that names the domain of an entry; "": its DN does. */
 const char *map_domain_attribute(const struct directory *dir);
+/* Calls `domain` with the name of each domain of an entry, in lower case. The entry may have been
+ * asked for no more than what names them. */
+enum status map_domains(struct directory *dir, LDAPMessage *entry, directory_value *domain,
+                        void *arg, struct err *err) MUST_CHECK;
 
 #endif

@@ -19,6 +19,7 @@ struct watch {
     int id;                /* of the search that the server tells by; 0: it is asked */
     bool fresh;            /* nothing was given yet: what changed before is not known */
     char newest[CSN_SIZE]; /* entryCSN of the newest entry seen */
+    bool named;            /* the entry at hand said a domain */
     driver_row *row;       /* of the call under way, as the next */
     void *arg;
     enum status status;
@@ -76,16 +77,23 @@ static void ours(const struct directory *dir, struct buf *filter, const char *wa
     wanted[count] = NULL;
 }
 
-/* An entry of another schema than ours may be of several domains. */
+static enum status take_domain(void *arg, const char *attribute, struct span name, struct err *err)
+{
+    struct watch *watch = arg;
+    (void)attribute, (void)err;
+    give_name(watch, "domain", name);
+    watch->named = true;
+    return ST_OK;
+}
+
+/* An entry of another schema than ours may be of several domains. One that is gone is of those that
+ * its DN says, if that is where they stand. */
 static void give_mapped(struct watch *watch, LDAPMessage *entry)
 {
-    struct berval **names =
-        ldap_get_values_len(watch->dir->ld, entry, map_domain_attribute(watch->dir));
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++)
-        give_name(watch, "domain", span_of(names[i]->bv_val, names[i]->bv_len));
-    if (names == NULL)
+    struct err ignored = {0};
+    watch->named = false;
+    if (map_domains(watch->dir, entry, take_domain, watch, &ignored) != ST_OK || !watch->named)
         give(watch, "all", "-");
-    ldap_value_free_len(names);
 }
 
 static void give_ours(struct watch *watch, LDAPMessage *entry)
@@ -128,10 +136,14 @@ static bool give_named(struct watch *watch, LDAPDN dn, const char *attribute, co
 
 static void give_removed(struct watch *watch, LDAPMessage *entry)
 {
+    if (watch->dir->map != NULL) {
+        give_mapped(watch, entry);
+        return;
+    }
     LDAPDN dn = NULL;
     char *text = directory_dn(watch->dir, entry);
-    bool known = watch->dir->map == NULL && text != NULL &&
-                 ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn != NULL &&
+    bool known = text != NULL && ldap_str2dn(text, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS &&
+                 dn != NULL &&
                  (give_named(watch, dn, "inkanDomainName", "domain") ||
                   give_named(watch, dn, "inkanTenantName", "tenant"));
     if (!known)
