@@ -5,12 +5,15 @@ whether inkan changed it or another tool did.
 Servers with slapo-syncprov tell of all changes. Others are asked, and cannot tell of an entry that
 another tool removed; that is in force when what is cached is past its time."""
 
+import contextlib
+import socket
 import time
 
 import pytest
 
 from inkan import Inkan
 from ldap import BASE, SIGNER, Slapd
+from ldap_cut import Cut
 from memcached import Memcached
 from process import wait_for
 from workers import Daemon
@@ -157,6 +160,19 @@ def test_added_by_another_tool(slapd, start):
     daemon.becomes(domain, ["ed25519"])
 
 
+def test_named_in_capitals_by_another_tool(slapd, start):
+    """Names of domains have no case in a directory; they are looked up in lower case."""
+    domain, command = "capital.example", slapd.command
+    daemon = Daemon(start(slapd))
+    command.add_domain(domain, algorithms=("ed25519-sha256",))
+    saved = slapd.ldif(domain_dn(domain))
+    slapd.delete(domain_dn(domain))
+    slapd.ldif_add(saved.replace(f"inkanDomainName: {domain}", "inkanDomainName: Capital.EXAMPLE"))
+    daemon.becomes(domain, ["ed25519"])
+    replace(slapd, domain_dn(domain), inkanDomainStatus="suspended")
+    daemon.becomes(domain, [])
+
+
 def test_removed_by_another_tool(telling, start):
     domain = "gone.example"
     telling.command.add_domain(domain, algorithms=("rsa-sha256", "ed25519-sha256"))
@@ -178,6 +194,78 @@ def test_removed_by_another_tool_where_nobody_tells(asked, start):
     daemon.becomes("late.example", ["ed25519"])
     asked.delete(domain_dn("late.example"))
     daemon.becomes("late.example", [])
+
+
+# -- a server that hangs -----------------------------------------------------------------------
+
+
+class HangAtWatch(Cut):
+    """Hangs the server when a watch begins: right before it gets the search that tells of changes
+    (RFC 4533 2.2), which is passed on."""
+
+    CONTROL = b"1.3.6.1.4.1.4203.1.9.1.1"
+
+    def __init__(self, slapd):
+        self.slapd, self.armed, self.clients = slapd, False, []
+        super().__init__(slapd.port, late=True)
+
+    def arm(self):
+        """Ends all connections, so that every watch begins anew."""
+        self.stopped.clear()
+        self.armed = True
+        for client in self.clients:
+            with contextlib.suppress(OSError):  # it is closed
+                client.shutdown(socket.SHUT_RDWR)
+        self.clients.clear()
+
+    def _serve(self, client):
+        self.clients.append(client)
+        super()._serve(client)
+
+    def _is_the_one(self, message):
+        return self.armed and self.CONTROL in message
+
+    def _stop(self, server, message):
+        self.armed = False
+        self.slapd.hang()
+        self.stopped.set()
+
+
+@pytest.fixture
+def hanging(telling):
+    proxy = HangAtWatch(telling)
+    yield proxy
+    telling.resume()
+    proxy.close()
+
+
+def test_server_that_hangs_while_a_watch_begins(telling, hanging, new_inkan):
+    """The thread that reads the feed waited for the server to be done, without any deadline."""
+    domain = "hung.example"
+    telling.command.add_domain(domain, algorithms=("ed25519-sha256",))
+    settings = {**telling.settings(SIGNER), "store__timeout": "1s",
+                "store__url": f"ldap://127.0.0.1:{hanging.port}/{BASE}"}
+    inkan = new_inkan(vault__keyring=telling.command.keyring, **settings).start()
+    daemon = Daemon(inkan)
+    daemon.becomes(domain, ["ed25519"])
+
+    def hang():
+        hanging.arm()
+        assert hanging.stopped.wait(20), "no watch began"
+        time.sleep(1.5)  # all that waits is past its deadline
+
+    hang()
+    telling.resume()
+    replace(telling, domain_dn(domain), inkanDomainStatus="suspended")
+    wait_for("they hear of changes again", lambda: daemon.all_say(domain, []), 10)
+    replace(telling, domain_dn(domain), inkanDomainStatus="active")
+    daemon.becomes(domain, ["ed25519"])
+    hang()
+    for milter in daemon.sessions:
+        milter.close()
+    began = time.monotonic()
+    inkan.stop()
+    assert time.monotonic() - began < 5
 
 
 # -- with memcached between --------------------------------------------------------------------
