@@ -162,7 +162,6 @@ static enum status migrate(const struct driver_options *options, struct driver_m
 
 static enum status begin(struct driver_conn *conn, struct err *err)
 {
-    find_forget(directory_of(conn));
     return transaction_begin(directory_of(conn), err);
 }
 

