@@ -37,7 +37,7 @@ struct write *write_list_new(struct writes *writes, enum write_type type, const 
         return NULL;
     writes->list = list;
     struct write *write = &list[writes->count];
-    *write = (struct write){.type = type, .dn = strdup(dn), .assertion = strdup(assertion)};
+    *write = (struct write){.type = (int)type, .dn = strdup(dn), .assertion = strdup(assertion)};
     if (write->dn == NULL || write->assertion == NULL) {
         clear(write);
         return NULL;
