@@ -62,7 +62,7 @@ static enum relation relate(const struct kind *kind, const void *source, const v
         return relate_events(source, target);
     if (source == NULL || target == NULL)
         return source == NULL ? ONLY_TARGET : ONLY_SOURCE;
-    int order = cursor_compare(kind, source, target);
+    int order = kind_compare(kind, source, target);
     if (order != 0)
         return order < 0 ? ONLY_SOURCE : ONLY_TARGET;
     return same_record(kind, source, target) ? EQUAL : DIFFERENT;
@@ -149,7 +149,7 @@ static enum status seal_source(struct walk *walk, struct key *key, const struct 
                                struct err *err)
 {
     struct buf secret = BUF_SECRET(DKIM_PRIVATE_MAX);
-    bool same = target != NULL && cursor_compare(&kind_key, key, target) == 0;
+    bool same = target != NULL && kind_compare(&kind_key, key, target) == 0;
     enum status status = owner_unseal(&walk->owner, key, &secret, err);
     if (status == ST_OK)
         status = complete(key, buf_span(&secret), err);

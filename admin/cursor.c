@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/cursor.h"
 
-#include <string.h>
-
 enum { PAGE_SIZE = 500 };
 
 void cursor_init(struct cursor *cursor, struct store *store, const struct kind *kind)
@@ -19,31 +17,6 @@ void cursor_clear(struct cursor *cursor)
     rows_clear(&cursor->last);
 }
 
-static const char *text_of(const struct field *field, const void *record)
-{
-    const char *text = *field_text(field, record);
-    return text != NULL ? text : "";
-}
-
-static int compare_field(const struct field *field, const void *a, const void *b)
-{
-    if (field->type == FIELD_TEXT)
-        return strcmp(text_of(field, a), text_of(field, b));
-    int64_t left = *field_int(field, a), right = *field_int(field, b);
-    if (field->type == FIELD_ENUM)
-        return strcmp(field->names[left], field->names[right]);
-    return (left > right) - (left < right);
-}
-
-int cursor_compare(const struct kind *kind, const void *a, const void *b)
-{
-    int order = 0;
-    for (size_t i = 0; order == 0 && i < kind->field_count; i++)
-        if ((kind->fields[i].flags & FIELD_KEY) != 0)
-            order = compare_field(&kind->fields[i], a, b);
-    return order;
-}
-
 /* Walking two stores side by side is only right if both keep the order. */
 static enum status check_order(const struct cursor *cursor, struct err *err)
 {
@@ -51,7 +24,7 @@ static enum status check_order(const struct cursor *cursor, struct err *err)
     const void *before = cursor->last.count > 0 ? rows_at(&cursor->last, 0) : NULL;
     for (size_t i = 0; i < cursor->page.count; i++) {
         const void *record = rows_at(&cursor->page, i);
-        if (before != NULL && cursor_compare(kind, before, record) >= 0)
+        if (before != NULL && kind_compare(kind, before, record) >= 0)
             return err_set(err, ST_BROKEN, "%s does not give records of kind %s in their order",
                            store_driver(cursor->store), kind->name);
         before = record;

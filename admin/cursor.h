@@ -24,7 +24,4 @@ void cursor_clear(struct cursor *cursor);
 enum status cursor_peek(struct cursor *cursor, void **record_out, struct err *err) MUST_CHECK;
 void cursor_next(struct cursor *cursor);
 
-/* Compares two records by key, as stores order them: texts by their octets, enums by name. */
-int cursor_compare(const struct kind *kind, const void *a, const void *b);
-
 #endif

@@ -247,34 +247,3 @@ void entry_rdn(const struct kind *kind, const void *record, struct buf *out)
         append_key_part(kind, &kind->fields[i], record, escape_rdn, out);
     }
 }
-
-static int compare_numbers(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* An attribute that the server hides is as one that is not there. */
-static const char *text_of(const struct field *field, const void *record)
-{
-    const char *text = *field_text(field, record);
-    return text != NULL ? text : "";
-}
-
-static int compare_field(const struct field *field, const void *a, const void *b)
-{
-    if (field->type == FIELD_TEXT)
-        return strcmp(text_of(field, a), text_of(field, b));
-    int64_t x = *field_int(field, a), y = *field_int(field, b);
-    return field->type == FIELD_ENUM ? strcmp(field->names[x], field->names[y])
-                                     : compare_numbers(x, y);
-}
-
-int entry_compare(const struct kind *kind, const void *a, const void *b)
-{
-    for (size_t i = 0; i < kind->field_count; i++) {
-        int order = kind->fields[i].flags & FIELD_KEY ? compare_field(&kind->fields[i], a, b) : 0;
-        if (order != 0)
-            return order;
-    }
-    return 0;
-}

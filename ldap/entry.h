@@ -41,7 +41,5 @@ void entry_filter(const struct kind *kind, const void *record, struct buf *out);
 void entry_version_filter(const struct kind *kind, const void *record, struct buf *out);
 /* Appends the first component of the DN of a record: `inkanKeySelector=s1`. */
 void entry_rdn(const struct kind *kind, const void *record, struct buf *out);
-/* Orders records by their primary key: less than, equal to or greater than 0. */
-int entry_compare(const struct kind *kind, const void *a, const void *b);
 
 #endif

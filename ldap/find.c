@@ -77,7 +77,7 @@ static void drop_changed(const struct directory *dir, struct list *list)
         if (transaction_pending(dir, list->kind, list->records[i]) == NULL)
             list->records[kept++] = list->records[i];
         else
-            list_free_record(list->kind, list->records[i]);
+            kind_free(list->kind, list->records[i]);
     }
     list->count = kept;
 }
@@ -125,14 +125,14 @@ static bool goes_on(const struct walk *walk, const struct query *query, const st
     return walk != NULL && query->after != NULL && walk->keys.kind == query->kind &&
            walk->descending == query->descending && walk->next > 0 &&
            span_equal(buf_span(&walk->filter), buf_span(filter)) &&
-           entry_compare(query->kind, walk->keys.records[walk->next - 1], query->after) == 0;
+           kind_compare(query->kind, walk->keys.records[walk->next - 1], query->after) == 0;
 }
 
 static bool comes_after(const struct query *query, const void *record)
 {
     if (query->after == NULL)
         return true;
-    int order = entry_compare(query->kind, record, query->after);
+    int order = kind_compare(query->kind, record, query->after);
     return query->descending ? order < 0 : order > 0;
 }
 
@@ -143,7 +143,7 @@ static void keep_matching(const struct query *query, struct list *list)
         if (filter_matches(query, list->records[i]))
             list->records[kept++] = list->records[i];
         else
-            list_free_record(list->kind, list->records[i]);
+            kind_free(list->kind, list->records[i]);
     }
     list->count = kept;
 }

@@ -5,17 +5,10 @@
 
 #include "ldap/entry.h"
 
-void list_free_record(const struct kind *kind, void *record)
-{
-    if (record != NULL)
-        kind_clear(kind, record);
-    free(record);
-}
-
 void list_clear(struct list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        list_free_record(list->kind, list->records[i]);
+        kind_free(list->kind, list->records[i]);
     free(list->records);
     *list = (struct list){.kind = list->kind};
 }
@@ -38,7 +31,7 @@ void *list_new(struct list *list)
 
 void list_drop(struct list *list)
 {
-    list_free_record(list->kind, list->records[--list->count]);
+    kind_free(list->kind, list->records[--list->count]);
 }
 
 /* A record and where it stood: qsort alone may turn equal ones round. */
@@ -56,7 +49,7 @@ static int compare(const void *a, const void *b, void *arg)
 {
     const struct order *order = arg;
     const struct place *x = a, *y = b;
-    int by_key = entry_compare(order->kind, x->record, y->record);
+    int by_key = kind_compare(order->kind, x->record, y->record);
     if (by_key != 0)
         return order->descending ? -by_key : by_key;
     return (x->at > y->at) - (x->at < y->at);
@@ -83,8 +76,8 @@ void list_unique(struct list *list)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->count; i++) {
-        if (kept > 0 && entry_compare(list->kind, list->records[kept - 1], list->records[i]) == 0)
-            list_free_record(list->kind, list->records[i]);
+        if (kept > 0 && kind_compare(list->kind, list->records[kept - 1], list->records[i]) == 0)
+            kind_free(list->kind, list->records[i]);
         else
             list->records[kept++] = list->records[i];
     }

@@ -23,7 +23,5 @@ void list_drop(struct list *list);
 enum status list_sort(struct list *list, bool descending, struct err *err) MUST_CHECK;
 /* Of a sorted list: frees all but the first of equal records. */
 void list_unique(struct list *list);
-/* Frees what a record holds, and the record. NULL is fine. */
-void list_free_record(const struct kind *kind, void *record);
 
 #endif

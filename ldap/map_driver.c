@@ -70,7 +70,7 @@ static enum status pick(const struct profile *profile, const struct kind *kind, 
     if (kind == &kind_domain && profile->found)
         return kind_copy(kind, &profile->domain, out, err);
     for (size_t i = 0; kind == &kind_key && i < profile->key_count; i++) {
-        if (entry_compare(kind, &profile->keys[i], record) == 0)
+        if (kind_compare(kind, &profile->keys[i], record) == 0)
             return pick_key(profile, i, out, err);
     }
     return err_set(err, ST_NOT_FOUND, "not found");
@@ -96,7 +96,7 @@ static enum status get_tenant(struct driver_conn *conn, const void *record, void
     enum status st = map_collect(directory_of(conn), &list, err);
     bool found = false;
     for (size_t i = 0; st == ST_OK && !found && i < list.count; i++)
-        found = entry_compare(&kind_tenant, list.records[i], record) == 0;
+        found = kind_compare(&kind_tenant, list.records[i], record) == 0;
     list_clear(&list);
     if (st == ST_OK && !found)
         st = err_set(err, ST_NOT_FOUND, "not found");

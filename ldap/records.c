@@ -145,7 +145,7 @@ static enum status insert(struct directory *dir, const struct kind *kind, void *
     return add_entry(dir, kind, record, err);
 }
 
-/* The stored record, which must have the version of `record`; freed with free_record. */
+/* The stored record, which must have the version of `record`; freed with kind_free. */
 static enum status read_stored(struct directory *dir, const struct kind *kind, const void *record,
                                void **out, struct err *err)
 {
@@ -158,13 +158,6 @@ static enum status read_stored(struct directory *dir, const struct kind *kind, c
         (st == ST_OK && *field_int(version, *out) != *field_int(version, record)))
         return err_set(err, ST_CONFLICT, "changed by somebody else meanwhile");
     return st;
-}
-
-static void free_record(const struct kind *kind, void *record)
-{
-    if (record != NULL)
-        kind_clear(kind, record);
-    free(record);
 }
 
 /* A domain that was given to another tenant goes to stand below it, if it stood below the old
@@ -250,7 +243,7 @@ static enum status write_record(struct directory *dir, const struct kind *kind, 
                             : insert(dir, kind, record, err);
     if (st != ST_OK)
         *version -= 1;
-    free_record(kind, before);
+    kind_free(kind, before);
     return st;
 }
 
@@ -357,7 +350,7 @@ enum status records_del(struct driver_conn *conn, const struct kind *kind, const
     if (kind == &kind_event)
         return err_set(err, ST_DENIED, "audit events are never changed or removed");
     enum status st = read_stored(dir, kind, record, &stored, err);
-    free_record(kind, stored);
+    kind_free(kind, stored);
     if (st == ST_OK)
         st = names_check_unreferred(conn, kind, record, err);
     return st == ST_OK ? add_removal(dir, kind, record, err) : st;

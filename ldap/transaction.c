@@ -13,19 +13,12 @@
 
 /* -- the records of an open one ----------------------------------------------------------- */
 
-static void free_record(const struct kind *kind, void *record)
-{
-    if (record != NULL)
-        kind_clear(kind, record);
-    free(record);
-}
-
 const struct pending *transaction_pending(const struct directory *dir, const struct kind *kind,
                                           const void *record)
 {
     for (size_t i = 0; dir->tx != NULL && i < dir->tx->pending_count; i++) {
         const struct pending *pending = &dir->tx->pending[i];
-        if (pending->kind == kind && entry_compare(kind, pending->record, record) == 0)
+        if (pending->kind == kind && kind_compare(kind, pending->record, record) == 0)
             return pending;
     }
     return NULL;
@@ -33,7 +26,7 @@ const struct pending *transaction_pending(const struct directory *dir, const str
 
 static void free_pending(struct pending *pending)
 {
-    free_record(pending->kind, pending->record);
+    kind_free(pending->kind, pending->record);
     free(pending->dn);
 }
 
@@ -43,7 +36,7 @@ enum status transaction_note(struct transaction *tx, const struct kind *kind, co
     struct pending new = {kind, calloc(1, kind->size), dn != NULL ? strdup(dn) : NULL};
     size_t i = 0;
     while (i < tx->pending_count &&
-           (tx->pending[i].kind != kind || entry_compare(kind, tx->pending[i].record, record) != 0))
+           (tx->pending[i].kind != kind || kind_compare(kind, tx->pending[i].record, record) != 0))
         i++;
     struct pending *list = realloc(tx->pending, (tx->pending_count + 1) * sizeof *list);
     if (list != NULL)

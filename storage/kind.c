@@ -296,6 +296,38 @@ enum status kind_copy(const struct kind *kind, const void *from, void *to, struc
     return ST_OK;
 }
 
+void kind_free(const struct kind *kind, void *record)
+{
+    if (record != NULL)
+        kind_clear(kind, record);
+    free(record);
+}
+
+static const char *text_of(const struct field *field, const void *record)
+{
+    const char *text = *field_text(field, record);
+    return text != NULL ? text : "";
+}
+
+static int compare_field(const struct field *field, const void *a, const void *b)
+{
+    if (field->type == FIELD_TEXT)
+        return strcmp(text_of(field, a), text_of(field, b));
+    int64_t left = *field_int(field, a), right = *field_int(field, b);
+    if (field->type == FIELD_ENUM)
+        return strcmp(field->names[left], field->names[right]);
+    return (left > right) - (left < right);
+}
+
+int kind_compare(const struct kind *kind, const void *a, const void *b)
+{
+    int order = 0;
+    for (size_t i = 0; order == 0 && i < kind->field_count; i++)
+        if (kind->fields[i].flags & FIELD_KEY)
+            order = compare_field(&kind->fields[i], a, b);
+    return order;
+}
+
 void kind_label(const struct kind *kind, const void *record, struct buf *out)
 {
     size_t start = out->len;

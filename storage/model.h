@@ -158,6 +158,11 @@ void kind_clear(const struct kind *kind, void *record);
 /* A deep copy into a zeroed record. ST_TEMP without memory. */
 enum status kind_copy(const struct kind *kind, const void *from, void *to,
                       struct err *err) MUST_CHECK;
+/* Frees all a heap record holds, and the record itself. NULL is fine. */
+void kind_free(const struct kind *kind, void *record);
+/* Orders two records by primary key as all stores do, texts by their octets and enums by name: less
+ * than, equal to or greater than 0. */
+int kind_compare(const struct kind *kind, const void *a, const void *b);
 /* The primary key as people write it: "example.com", "example.com s1". */
 void kind_label(const struct kind *kind, const void *record, struct buf *out);
 

@@ -121,13 +121,6 @@ static enum status load_before(struct store_tx *tx, const struct kind *kind, con
     return st;
 }
 
-static void free_record(const struct kind *kind, void *record)
-{
-    if (record != NULL)
-        kind_clear(kind, record);
-    free(record);
-}
-
 static enum status audit(struct store_tx *tx, struct audit_change *change, const char *action,
                          struct err *err)
 {
@@ -158,7 +151,7 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
         st = audit(tx, &change, action, err);
     if (st == ST_OK)
         st = feed_note(&tx->feed, kind, record, err);
-    free_record(kind, before);
+    kind_free(kind, before);
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
 }
 

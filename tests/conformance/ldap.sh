@@ -66,16 +66,18 @@ within() {
 }
 answers() { ldapsearch -x -H "$url" -s base -b '' 1.1 >"$folder/out" 2>&1; }
 gone() { ! kill -0 "\$1" 2>/dev/null; }
+still() { ! grep -h '^State:' /proc/"\$1"/task/*/status | grep -qv 'T (stopped)'; }
 case \$1 in
 start) slapd -f "$folder/slapd.conf" -h "$url" -d none >>"$folder/log" 2>&1 &
     within answers ;;
 stop) was=\$(pid)
     [ -z "\$was" ] || { kill -KILL "\$was" 2>/dev/null || true; within gone "\$was"; }
     rm -f "$folder/pid" ;;
-hang) kill -STOP "\$(pid)" ;;
+hang) kill -STOP "\$(pid)" # its threads stop one by one
+    within still "\$(pid)" ;;
 resume) kill -CONT "\$(pid)" ;;
 newer) printf 'dn: cn=state,ou=inkan,$base\nchangetype: modify\nreplace: inkanSchemaVersion\n%s\n' \
-    'inkanSchemaVersion: 1000' | ldapmodify $as_root >"$folder/out" ;;
+    'inkanSchemaVersion: 1000' | timeout 20 ldapmodify $as_root >"$folder/out" ;;
 esac
 END
 

@@ -66,6 +66,15 @@ static void a_server_that_hangs_is_left_at_the_deadline(void **state)
     store_close(store);
 }
 
+/* The tests after a failed one find a server that runs. */
+static int resume(void **state)
+{
+    (void)state;
+    if (suite_commands.resume != NULL)
+        suite_do(suite_commands.resume);
+    return 0;
+}
+
 static void a_server_that_went_and_came_back_is_found(void **state)
 {
     suite_need(suite_commands.stop, "stop");
@@ -145,7 +154,7 @@ static void a_commit_whose_answer_was_lost_is_looked_after(void **state)
 int suite_outage(void)
 {
     const struct CMUnitTest outage[] = {
-        cmocka_unit_test(a_server_that_hangs_is_left_at_the_deadline),
+        cmocka_unit_test_teardown(a_server_that_hangs_is_left_at_the_deadline, resume),
         cmocka_unit_test(a_server_that_went_and_came_back_is_found),
         cmocka_unit_test(a_restart_between_two_calls_is_not_noticed),
         cmocka_unit_test(a_change_cut_short_by_a_crash_is_not_made),

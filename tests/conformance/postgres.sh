@@ -72,11 +72,13 @@ cat >"$folder/do" <<END
 set -eu
 pids() { cut -d' ' -f1 "$folder/data/postmaster.pid" | head -n 1; }
 family() { parent=\$(pids); echo "\$parent" \$(cat /proc/"\$parent"/task/"\$parent"/children); }
+still() { ! grep -h '^State:' \$(printf '/proc/%s/status ' \$(family)) | grep -qv 'T (stopped)'; }
 as_postgres() { setpriv --reuid postgres --regid postgres --init-groups "\$@"; }
 case \$1 in
 stop) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -m immediate stop ;;
 start) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -l "$folder/run/log" start -o "$options" ;;
-hang) kill -STOP \$(family) ;;
+hang) kill -STOP \$(family)
+    until still; do sleep 0.02; done ;;
 resume) kill -CONT \$(family) ;;
 slow) $bin/psql -q '$direct' -f "$folder/slow.sql" ;;
 fast) $bin/psql -q '$direct' -c 'DROP TRIGGER slow ON event' ;;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/settings.h"
+#include "tests/unit/test_folder_support.h"
 
 const char *suite_url;
 struct suite_commands suite_commands;
@@ -58,9 +59,9 @@ enum status suite_put(struct store *store, const struct kind *kind, void *record
 
 struct vault *suite_vault(void)
 {
-    char folder[] = "/tmp/inkan-conformance-XXXXXX", path[64];
+    char folder[TEST_FOLDER_SIZE], path[TEST_FOLDER_SIZE + 16];
     struct vault *vault = NULL;
-    assert_non_null(mkdtemp(folder));
+    assert_true(test_folder_make(folder, "conformance"));
     snprintf(path, sizeof path, "%s/keyring", folder);
     EXPECT(ST_OK, vault_create(path, &err));
     EXPECT(ST_OK, vault_open(path, &vault, &err));

@@ -5,7 +5,6 @@ texts of docs/ldap.md. Each listens on 127.0.0.1 and on a unix socket."""
 import base64
 import os
 import re
-import signal
 import socket
 import subprocess
 from urllib.parse import quote
@@ -269,10 +268,10 @@ class Slapd:
 
     def hang(self):
         """The kernel takes connections and packets, and nobody answers."""
-        self.process.signal(signal.SIGSTOP)
+        self.process.freeze()
 
     def resume(self):
-        self.process.signal(signal.SIGCONT)
+        self.process.thaw()
 
     # -- where it is ------------------------------------------------------------------------
 

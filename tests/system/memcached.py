@@ -3,7 +3,6 @@
 
 import os
 import re
-import signal
 from urllib.parse import unquote_to_bytes
 
 from process import Process, answers, connect, free_port, wait_for
@@ -34,14 +33,14 @@ class Memcached:
 
     def stop(self):
         if self.process.is_alive():
-            self.process.signal(signal.SIGCONT)
+            self.process.thaw()
         self.process.kill()
 
     def pause(self):
-        self.process.signal(signal.SIGSTOP)
+        self.process.freeze()
 
     def resume(self):
-        self.process.signal(signal.SIGCONT)
+        self.process.thaw()
 
     # -- its text protocol ------------------------------------------------------------------
 

@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+import messages
 from inkan import BUILD, PATIENCE, Inkan
 from load import Load
-from peers import parse_records
+from milter import CONTINUE, REPLY_CODE
+from peers import parse_records, signatures_of
 from postgres import Postgres
 from process import wait_for
 
@@ -78,3 +80,24 @@ def await_deferred(load, count=3):
 def fault_lasts(load, seconds):
     """A fault has a length: that is what these tests are about."""
     time.sleep(max(0, load.fault + seconds - time.monotonic()))
+
+
+def outage(load, fault, mend, seconds, **expected):
+    """The load while a fault lasts that cold domains feel; `expected` as of Load.check."""
+    load.fault_begins()
+    fault()
+    await_deferred(load)
+    fault_lasts(load, seconds)
+    mend()
+    load.fault_ends()
+    load.check(TIMEOUT, **expected)
+
+
+def send(milter, domain):
+    verdict, message = milter.message(messages.compose(b"a@" + domain.encode()))
+    if verdict == REPLY_CODE:
+        assert milter.reply.startswith(b"451"), milter.reply
+        return "deferred"
+    assert verdict == CONTINUE, verdict
+    assert [tags["d"] for tags in signatures_of(message)] == [domain]
+    return "signed"

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 
-from process import Process, answers, free_port, wait_for
+from process import Process, answers, free_port, freeze, thaw, wait_for
 
 BIN = "/usr/lib/postgresql/15/bin"
 # PostgreSQL and PgBouncer refuse to run as root.
@@ -98,14 +98,14 @@ class Postgres:
         """SIGSTOP for the server and every process of its sessions: packets are taken by the
         kernel and nobody answers."""
         self._stopped = [self.server.pid]
-        os.kill(self.server.pid, signal.SIGSTOP)
+        freeze(self.server.pid)
         for pid in self.server.children():
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
             self._stopped.append(pid)
 
     def resume(self):
         for pid in reversed(self._stopped):
-            os.kill(pid, signal.SIGCONT)
+            thaw(pid)
         self._stopped = []
 
     def promote(self):

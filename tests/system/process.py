@@ -57,6 +57,23 @@ def answers(address):
         return False
 
 
+def freeze(pid):
+    """SIGSTOP, and back only when every thread stands still: the kernel tells them one by one, and
+    the last one may still answer on a busy machine."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(f"process {pid} stands still", lambda: set(_states(pid)) == {"T"})
+
+
+def thaw(pid):
+    os.kill(pid, signal.SIGCONT)
+
+
+def _states(pid):
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8", errors="replace") as file:
+            yield file.read().rpartition(")")[2].split()[0]
+
+
 class Process:
     """A program with its output in a log file. Its group is its own, so that stop() can end
     what it left behind."""
@@ -90,6 +107,12 @@ class Process:
 
     def signal(self, number):
         self.popen.send_signal(number)
+
+    def freeze(self):
+        freeze(self.pid)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
 
     def wait_exit(self, seconds=30):
         return self.popen.wait(seconds)

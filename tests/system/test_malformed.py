@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import random
-import signal
 import struct
 import threading
 
@@ -18,7 +17,7 @@ import peers
 from inkan import PATIENCE, Inkan
 from milter import (ACCEPT, ALL_ACTIONS, ALL_STEPS, ADD_HEADERS, CONTINUE, REPLY_CODE, TEMPFAIL,
                     Closed, Milter, with_fields)
-from process import connect, wait_for
+from process import connect, freeze, thaw, wait_for
 
 GOOD = messages.compose(b"a@example.com")
 MEGABYTE = 1 << 20
@@ -306,9 +305,9 @@ def test_second_field_not_taken_defers_the_message(service):
     with session(service) as milter:
         milter.envelope("HALF1")
         milter.content(messages.compose(b"a@both.example"))
-        os.kill(worker, signal.SIGSTOP)
+        freeze(worker)
         milter.send(b"E")
-    os.kill(worker, signal.SIGCONT)
+    thaw(worker)
     assert service.reason("HALF1") == "deferred: the MTA did not take the DKIM-Signature field"
 
 

@@ -6,13 +6,12 @@ answered within store.timeout + 0.5 s, all normal again within 5 s after the fau
 
 import pytest
 
-import messages
 from inkan import Inkan
 from ldap import BASE, Slapd
 from load import NORMAL_WITHIN
-from milter import CONTINUE, REPLY_CODE, Milter
-from outages import COLD, TIMEOUT, WARM, await_deferred, fault_lasts, fill, load_on, starter
-from peers import signatures_of
+from milter import Milter
+from outages import (COLD, TIMEOUT, WARM, await_deferred, fault_lasts, fill, load_on, outage, send,
+                     starter)
 from process import wait_for
 from workers import Daemon
 
@@ -53,48 +52,18 @@ def either(pair):
     return f"ldap://{pair[0].address},{pair[1].address}/{BASE}"
 
 
-def send(milter, domain):
-    verdict, message = milter.message(messages.compose(b"a@" + domain.encode()))
-    if verdict == REPLY_CODE:
-        assert milter.reply.startswith(b"451"), milter.reply
-        return "deferred"
-    assert verdict == CONTINUE, verdict
-    assert [tags["d"] for tags in signatures_of(message)] == [domain]
-    return "signed"
-
-
 def test_killed_and_started_again(pair, start):
-    load = load_on(pair[0], start(pair[0].url()))
-    load.fault_begins()
-    pair[0].kill()
-    await_deferred(load)
-    fault_lasts(load, DOWN)
-    pair[0].start()
-    load.fault_ends()
-    load.check(TIMEOUT)
+    outage(load_on(pair[0], start(pair[0].url())), pair[0].kill, pair[0].start, DOWN)
 
 
 def test_frozen(pair, start):
-    load = load_on(pair[0], start(pair[0].url()))
-    load.fault_begins()
-    pair[0].hang()
-    await_deferred(load)
-    fault_lasts(load, FROZEN)
-    pair[0].resume()
-    load.fault_ends()
-    load.check(TIMEOUT)
+    outage(load_on(pair[0], start(pair[0].url())), pair[0].hang, pair[0].resume, FROZEN)
 
 
 def test_frozen_while_entries_are_past_their_time(pair, start):
     """Stale beats nothing: every warm entry is too old, and is used all the same."""
-    load = load_on(pair[0], start(pair[0].url(), cache__ttl="1s"))
-    load.fault_begins()
-    pair[0].hang()
-    await_deferred(load)
-    fault_lasts(load, DOWN)
-    pair[0].resume()
-    load.fault_ends()
-    load.check(TIMEOUT, warm_wait=True)
+    outage(load_on(pair[0], start(pair[0].url(), cache__ttl="1s")), pair[0].hang, pair[0].resume,
+           DOWN, warm_wait=True)
 
 
 def test_first_of_two_servers_killed_and_started_again(pair, start):
@@ -129,11 +98,11 @@ def test_first_of_two_servers_frozen(pair, start):
     load = load_on(pair[0], start(either(pair)))
     load.fault_begins()
     pair[0].hang()
-    fault_lasts(load, DOWN)
+    fault_lasts(load, FROZEN)
     pair[0].resume()
     load.fault_ends()
     cold = load.check(TIMEOUT)
-    assert any(r.result == "signed" for r in cold)
+    assert sum(r.result == "signed" for r in cold) > len(cold) / 2
 
 
 def test_killed_again_after_it_came_back(pair, start):

@@ -8,13 +8,11 @@ sanitized build, there to find the program's own faults, gets shorter ones."""
 import signal
 import time
 
-import messages
 from inkan import PATIENCE
 from load import NORMAL_WITHIN
-from milter import CONTINUE, REPLY_CODE, Milter
-from outages import (TIMEOUT, await_deferred, cluster, fault_lasts, load_on,  # noqa: F401
+from milter import Milter
+from outages import (TIMEOUT, cluster, fault_lasts, load_on, outage, send,  # noqa: F401
                      start)
-from peers import signatures_of
 from process import wait_for
 
 FROZEN = 20 if PATIENCE == 1 else 6
@@ -22,37 +20,18 @@ DOWN = 4
 
 
 def test_stopped_at_once_and_started_again(cluster, start):
-    load = load_on(cluster, start(cluster.url()))
-    load.fault_begins()
-    cluster.stop(signal.SIGQUIT)
-    await_deferred(load)
-    fault_lasts(load, DOWN)
-    cluster.start()
-    load.fault_ends()
-    load.check(TIMEOUT)
+    outage(load_on(cluster, start(cluster.url())), lambda: cluster.stop(signal.SIGQUIT),
+           cluster.start, DOWN)
 
 
 def test_frozen(cluster, start):
-    load = load_on(cluster, start(cluster.url()))
-    load.fault_begins()
-    cluster.pause()
-    await_deferred(load)
-    fault_lasts(load, FROZEN)
-    cluster.resume()
-    load.fault_ends()
-    load.check(TIMEOUT)
+    outage(load_on(cluster, start(cluster.url())), cluster.pause, cluster.resume, FROZEN)
 
 
 def test_frozen_while_entries_are_past_their_time(cluster, start):
     """Stale beats nothing: every warm entry is too old, and is used all the same."""
-    load = load_on(cluster, start(cluster.url(), cache__ttl="1s"))
-    load.fault_begins()
-    cluster.pause()
-    await_deferred(load)
-    fault_lasts(load, DOWN)
-    cluster.resume()
-    load.fault_ends()
-    load.check(TIMEOUT, warm_wait=True)
+    outage(load_on(cluster, start(cluster.url(), cache__ttl="1s")), cluster.pause, cluster.resume,
+           DOWN, warm_wait=True)
 
 
 def two_hosts(primary, standby, attributes):
@@ -96,29 +75,13 @@ def test_failover_to_the_standby_of_who_wants_the_primary(cluster, start, folder
     """With target_session_attrs=read-write the standby is of use once it is promoted."""
     standby = cluster.standby(folder)
     try:
-        load = load_on(cluster, start(two_hosts(cluster, standby, "read-write")))
-        load.fault_begins()
-        cluster.stop(signal.SIGQUIT)
-        await_deferred(load)
-        fault_lasts(load, DOWN)
-        standby.promote()
-        load.fault_ends()
-        load.check(TIMEOUT)
+        outage(load_on(cluster, start(two_hosts(cluster, standby, "read-write"))),
+               lambda: cluster.stop(signal.SIGQUIT), standby.promote, DOWN)
     finally:
         standby.stop(signal.SIGQUIT)
 
 
 # -- OpenDKIM 2.11 fails these -------------------------------------------------------------
-
-
-def send(milter, domain):
-    verdict, message = milter.message(messages.compose(b"a@" + domain.encode()))
-    if verdict == REPLY_CODE:
-        assert milter.reply.startswith(b"451"), milter.reply
-        return "deferred"
-    assert verdict == CONTINUE, verdict
-    assert [tags["d"] for tags in signatures_of(message)] == [domain]
-    return "signed"
 
 
 def test_postgresql_down_for_one_message_does_not_hang_the_later_ones(cluster, start):

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/sockname.h"
+#include "tests/unit/test_folder_support.h"
 
 static void names_are_parsed_and_formatted(void **state)
 {
@@ -189,11 +190,11 @@ static void connect_keeps_its_deadline(void **state)
 static void connects_over_unix(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/inkan-sockname-XXXXXX";
+    char folder[TEST_FOLDER_SIZE];
     struct sockname name = {.family = SOCKNAME_UNIX};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = -1;
-    assert_non_null(mkdtemp(folder));
+    assert_true(test_folder_make(folder, "sockname"));
     snprintf(name.path, sizeof name.path, "%s/s", folder);
     memcpy(address.sun_path, name.path, sizeof name.path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

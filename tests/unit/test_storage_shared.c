@@ -23,11 +23,12 @@
 #include "storage/packed.h"
 #include "storage/sealed.h"
 #include "storage/shared.h"
+#include "tests/unit/test_folder_support.h"
 #include "tests/unit/test_memcached_support.h"
 
 enum { TIMEOUT_MS = 50, TTL_MS = 60000, VALUE_MAX = 1 << 19 };
 
-static char folder[64];
+static char folder[TEST_FOLDER_SIZE];
 static struct vault *vault;
 static struct memcached one;
 
@@ -63,8 +64,7 @@ static struct shared *open_with(const char *servers, const struct vault *keys, i
 
 static int setup(void **state)
 {
-    strcpy(folder, "/tmp/inkan-shared-XXXXXX");
-    if (mkdtemp(folder) == NULL || chmod(folder, 0777) != 0)
+    if (!test_folder_make(folder, "shared") || chmod(folder, 0777) != 0)
         return -1;
     vault = new_vault();
     memcached_open(&one);
@@ -143,6 +143,12 @@ static int64_t position_of(struct shared *shared, const char *name)
     int64_t position = entry.answer == CACHE_MISS ? -1 : entry.profile.position;
     profile_clear(&entry.profile);
     return position;
+}
+
+static void expect_kept(struct shared *shared, int64_t position)
+{
+    put_small(shared, "example.com", position);
+    assert_int_equal(position_of(shared, "example.com"), position);
 }
 
 static struct shared_stats stats_of(struct shared *shared)
@@ -350,8 +356,7 @@ static void garbage_is_refused(void **state)
         memcached_write(&one, name, stolen, sizes[i]);
         expect_refused(*state, "example.com");
     }
-    put_small(*state, "example.com", 9);
-    assert_int_equal(position_of(*state, "example.com"), 9);
+    expect_kept(*state, 9);
     assert_int_equal(stats_of(*state).errors, 0);
 }
 
@@ -360,8 +365,7 @@ static void flushing_costs_misses_only(void **state)
     put_small(*state, "example.com", 1);
     memcached_flush(&one);
     assert_int_equal(position_of(*state, "example.com"), -1);
-    put_small(*state, "example.com", 2);
-    assert_int_equal(position_of(*state, "example.com"), 2);
+    expect_kept(*state, 2);
     assert_int_equal(stats_of(*state).errors, 0);
 }
 
@@ -447,8 +451,7 @@ static void a_server_that_was_never_there_is_a_miss(void **state)
 
 static void a_server_killed_and_restarted_is_found_again(void **state)
 {
-    put_small(*state, "example.com", 1);
-    assert_int_equal(position_of(*state, "example.com"), 1);
+    expect_kept(*state, 1);
     memcached_kill(&one);
     assert_int_equal(position_of(*state, "example.com"), -1);
     int64_t start_ms = clock_monotonic_ms();
@@ -466,12 +469,10 @@ static void a_restart_between_two_questions_is_not_noticed(void **state)
     memcached_kill(&one);
     memcached_start(&one);
     assert_int_equal(position_of(*state, "example.com"), -1);
-    put_small(*state, "example.com", 2);
-    assert_int_equal(position_of(*state, "example.com"), 2);
+    expect_kept(*state, 2);
     memcached_kill(&one);
     memcached_start(&one);
-    put_small(*state, "example.com", 3);
-    assert_int_equal(position_of(*state, "example.com"), 3);
+    expect_kept(*state, 3);
     assert_int_equal(stats_of(*state).errors, 0);
 }
 

@@ -14,14 +14,14 @@
 
 #include "storage/keyfile.h"
 #include "storage/vault.h"
+#include "tests/unit/test_folder_support.h"
 
-static char folder[64], path[96];
+static char folder[TEST_FOLDER_SIZE], path[96];
 
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/inkan-vault-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (!test_folder_make(folder, "vault"))
         return -1;
     snprintf(path, sizeof path, "%s/keyring", folder);
     return 0;

@@ -14,14 +14,14 @@
 #include "base/clock.h"
 #include "sql/migrate.h"
 #include "sql/sqlite.h"
+#include "tests/unit/test_folder_support.h"
 
-static char folder[64], path[96], url[112];
+static char folder[TEST_FOLDER_SIZE], path[96], url[112];
 
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/inkan-store-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (!test_folder_make(folder, "store"))
         return -1;
     snprintf(path, sizeof path, "%s/inkan.db", folder);
     snprintf(url, sizeof url, "sqlite:%s", path);
