@@ -7,7 +7,7 @@
 #include "admin/parallel.h"
 #include "admin/rows.h"
 
-enum { TRIES_MAX = 4 };
+enum { TRIES_MAX = 12 }; /* in a row: down to one row, and that a few times */
 
 enum status import_batch_init(struct import_batch *batch, struct err *err)
 {
@@ -270,41 +270,49 @@ static enum status store_share(struct store_tx *tx, void *arg, struct err *err)
     return status;
 }
 
-/* A store that lets writers in side by side tells the slower one to try again, and an import may
- * always be the slower one. */
 static enum status run_share(struct share *share, struct err *err)
 {
-    enum status status = ST_TEMP;
-    for (int tries = 0; tries < TRIES_MAX && status == ST_TEMP; tries++)
-        status = admin_transaction(share->batch->admin, store_share, share, err);
+    enum status status = admin_transaction(share->batch->admin, store_share, share, err);
     for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
         if (share->batch->rows[i].outcome == IMPORT_PENDING)
             share->batch->rows[i].outcome = share->outcomes[i];
     return status;
 }
 
-static enum status run_one_by_one(struct share *share, struct err *err)
+/* How many rows come next: half as many as failed together, twice as many as went well. One that
+ * spoils a transaction is found that way, and a store that lets writers in side by side and tells
+ * the slower one to try again gets transactions that are faster than those of the others. */
+static size_t next_count(const struct share *share, enum status status)
 {
-    struct import_batch *batch = share->batch;
+    size_t count = status == ST_OK ? 2 * share->count : (share->count + 1) / 2;
+    size_t left = share->batch->count - share->first;
+    return count < left ? count : left;
+}
+
+static enum status run_shares(struct import_batch *batch, struct err *err)
+{
+    struct share share = {.batch = batch, .count = batch->count};
     enum status status = ST_OK;
-    share->count = 1;
-    for (share->first = 0; status == ST_OK && share->first < batch->count; share->first++) {
-        struct import_row *row = &batch->rows[share->first];
-        status = fail_row(row, run_share(share, err), err);
+    for (int tries = 0; share.first < batch->count && tries < TRIES_MAX;) {
+        status = run_share(&share, err);
+        if (is_of_row(status) && share.count == 1)
+            status = fail_row(&batch->rows[share.first], status, err);
         cut_behind_failure(batch);
+        if (status != ST_OK && status != ST_TEMP && !is_of_row(status))
+            return status;
+        tries = status == ST_TEMP ? tries + 1 : 0;
+        share.first += status == ST_OK ? share.count : 0;
+        share.count = next_count(&share, status);
     }
     return status;
 }
 
 enum status import_batch_run(struct import_batch *batch, struct err *err)
 {
-    struct share share = {.batch = batch};
     enum status status = look_for_rows(batch, err);
     if (status != ST_OK)
         return status;
     parallel_run(batch->count, make_drafts, batch);
     cut_behind_failure(batch);
-    share.count = batch->count;
-    status = run_share(&share, err);
-    return is_of_row(status) ? run_one_by_one(&share, err) : status;
+    return run_shares(batch, err);
 }

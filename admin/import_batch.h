@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rows on their way into the store, some hundreds at a time: what is there already is left alone,
- * keys are made on all cores, then one transaction takes all. If a row spoils it, each row is
- * tried in one of its own, so that the others get in. One thread, but for the making of keys.
+ * keys are made on all cores, then one transaction takes all. If a row spoils it, or another
+ * program was faster, smaller ones follow, so that the others get in. One thread, but for the making of keys.
  */
 #ifndef INKAN_ADMIN_IMPORT_BATCH_H
 #define INKAN_ADMIN_IMPORT_BATCH_H

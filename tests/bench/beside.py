@@ -4,14 +4,17 @@ with one RSA-2048 key, and the measurements in one run:
 
   - the time from the start of each daemon to its first signature;
   - messages per second, in turn for several rounds: OpenDKIM, which asks the store for every
-    message, inkand with the domains known to it, inkand with known domains whose entries have run
-    out of their ttl and are read again for each message, and a fresh inkand to which each is cold;
+    message, with the table of keys alone and with MultipleSignatures (all keys of a domain and of the
+    domains above it, as inkand looks for); the floor, a libmilter filter that signs with one key and
+    asks nobody (floor.c); inkand with the domains known to it, with known domains whose entries have
+    run out of their ttl and are read again for each message, and a fresh inkand to which each is cold;
   - what cold domains cost the store.
 
 A round goes over as many of the domains as it has messages. Known means that each worker has signed
-for the domain before, which takes several passes over all of them, because the kernel chooses the
-worker. A hundred thousand of them take longer than the default cache.ttl, so that is longer here:
-what keeps entries right is the change feed.
+for the domain before, twice, because OpenSSL prepares a key once for the first thread that signs
+with it and once for all others. The kernel chooses the worker, so all others stand still meanwhile.
+A hundred thousand domains take longer than the default cache.ttl, so that is longer here: what keeps
+entries right is the change feed.
 
 Figures of different runs or machines cannot be compared, the ratio can."""
 import argparse
@@ -34,7 +37,7 @@ import messages  # noqa: E402
 from inkan import BUILD, Inkan  # noqa: E402
 from milter import Closed, Milter  # noqa: E402
 from peers import signatures_of  # noqa: E402
-from process import Process, answers  # noqa: E402
+from process import Process, answers, freeze, thaw, wait_for  # noqa: E402
 
 NAME = os.path.basename(sys.argv[0])
 
@@ -96,6 +99,22 @@ class Daemon:
         self.process.kill()
 
 
+class Floor:
+    def __init__(self, folder, processes):
+        self.name = "floor"
+        self.path = f"{folder}/floor.sock"
+        self.process = Process(self.name, [f"{BUILD}/tests/bench/bench_floor", "--socket",
+                                           f"unix:{self.path}", "--processes", str(processes)],
+                               f"{folder}/floor.log")
+        wait_for("the floor listens", lambda: answers(self.path))
+
+    def pids(self):
+        return self.process.children() or [self.process.pid]
+
+    def stop(self):
+        self.process.kill()
+
+
 class Bench:
     """The two programs on one store. The store has: `label`, `settings()` of inkan,
     `opendkim_lines()` of OpenDKIM's tables, `begin_count()` and `count()`, a sentence on what the
@@ -106,15 +125,16 @@ class Bench:
         self.folder = folder
         self.store = store
 
-    def start_opendkim(self):
-        path = f"{self.folder}/opendkim.sock"
-        with open(f"{self.folder}/opendkim.conf", "w", encoding="ascii") as file:
+    def start_opendkim(self, name, multiple):
+        path = f"{self.folder}/{name}.sock"
+        conf = f"{self.folder}/{name}.conf"
+        with open(conf, "w", encoding="ascii") as file:
             file.write(f"Socket local:{path}\nBackground no\nSyslog no\n"
-                       f"PidFile {self.folder}/opendkim.pid\nMode s\n"
+                       f"PidFile {self.folder}/{name}.pid\nMode s\n"
                        "Canonicalization relaxed/relaxed\nInternalHosts 127.0.0.1\n"
-                       f"{self.store.opendkim_lines()}")
-        return Daemon("opendkim", path, ["opendkim", "-f", "-x", f"{self.folder}/opendkim.conf"],
-                      f"{self.folder}/opendkim.log")
+                       f"MultipleSignatures {multiple}\n{self.store.opendkim_lines()}")
+        return Daemon("opendkim", path, ["opendkim", "-f", "-x", conf],
+                      f"{self.folder}/{name}.log")
 
     def start_inkand(self, name, **settings):
         inkan = Inkan(f"{self.folder}/{name}", vault__keyring=f"{self.folder}/keyring",
@@ -144,44 +164,59 @@ class Bench:
         inkand.stop()
         return result
 
+    def warm_up(self, daemon, domains):
+        """Has every worker sign for each of the domains, with threads of two runs."""
+        for worker in daemon.pids():
+            others = [pid for pid in daemon.pids() if pid != worker]
+            for pid in others:
+                freeze(pid)
+            for _ in range(2):
+                self.load(daemon, domains, domains)
+            for pid in others:
+                thaw(pid)
+
     def measure(self):
         args = self.args
+        of_round = min(args.domains, args.messages)
         known = self.start_inkand("known", cache__ttl="1h")
         print(f"inkand   start to first signature: {known.first_signature:.3f} s", flush=True)
-        opendkim = self.start_opendkim()
-        print(f"opendkim start to first signature: {opendkim.first_signature:.3f} s", flush=True)
+        plain = self.start_opendkim("opendkim", "no")
+        print(f"opendkim start to first signature: {plain.first_signature:.3f} s", flush=True)
+        multiple = self.start_opendkim("multiple", "yes")
+        floor = Floor(self.folder, args.processes)
         expired = self.start_inkand("expired", cache__ttl="0")
-        of_round = min(args.domains, args.messages)
-        self.load(known, args.domains * args.passes)
-        self.load(expired, of_round * args.passes, of_round)
-        theirs = []
-        ours = {"known domains": [], "expired entries": [], "each cold": []}
-        for _ in range(args.rounds):
-            theirs.append(self.load(opendkim))
-            ours["known domains"].append(self.load(known))
-            ours["expired entries"].append(self.load(expired, None, of_round))
-            ours["each cold"].append(self.cold_round())
-        for daemon in (opendkim, known, expired):
+        self.warm_up(known, args.domains)
+        self.warm_up(expired, of_round)
+        rows = {
+            "opendkim": lambda: self.load(plain),
+            "opendkim, multiple": lambda: self.load(multiple),
+            "floor": lambda: self.load(floor),
+            "inkand, known domains": lambda: self.load(known),
+            "inkand, expired entries": lambda: self.load(expired, None, of_round),
+            "inkand, each cold": self.cold_round,
+        }
+        rounds = [{name: measured() for name, measured in rows.items()}
+                  for _ in range(args.rounds)]
+        for daemon in (plain, multiple, floor, known, expired):
             daemon.stop()
-        report(theirs, ours)
+        report(rounds)
 
 
-def row(name, result):
-    print(f"{name:24} {result['rate']:7.0f} msg/s  {result['cpu_us']:7.1f} us CPU/msg  "
-          f"p50 {result['p50_us']:6.0f} us  p99 {result['p99_us']:7.0f} us", flush=True)
+def median(rounds, name):
+    return {key: statistics.median(each[name][key] for each in rounds) for key in rounds[0][name]}
 
 
-def median(rounds):
-    return {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
-
-
-def report(theirs, ours):
-    row("opendkim", median(theirs))
-    for name, rounds in ours.items():
-        ratios = [i["rate"] / o["rate"] for i, o in zip(rounds, theirs)]
-        row(f"inkand, {name}", median(rounds))
-        print(f"{'':24} {statistics.median(ratios):7.1f} times opendkim's rate (rounds "
-              f"{min(ratios):.1f} to {max(ratios):.1f})")
+def report(rounds):
+    """The ratios are those of the same round."""
+    references = ("opendkim", "opendkim, multiple", "floor")
+    for name in rounds[0]:
+        result = median(rounds, name)
+        print(f"{name:24} {result['rate']:7.0f} msg/s  {result['cpu_us']:7.1f} us CPU/msg  "
+              f"p50 {result['p50_us']:6.0f} us  p99 {result['p99_us']:7.0f} us")
+        for reference in references if name not in references else ():
+            ratios = [each[name]["rate"] / each[reference]["rate"] for each in rounds]
+            print(f"{'':24} {statistics.median(ratios):7.2f} times the rate of {reference} (rounds "
+                  f"{min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def arguments(description):
@@ -190,8 +225,6 @@ def arguments(description):
     parser.add_argument("--domains", type=int, default=100000)
     parser.add_argument("--messages", type=int, default=20000, help="of one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--passes", type=int, default=8,
-                        help="over all domains before the measured rounds")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--body", type=int, default=4096, help="octets")

@@ -3,6 +3,7 @@
 help, nothing is half-written, and whole stores go in and out."""
 
 import json
+import threading
 
 import pytest
 
@@ -200,6 +201,30 @@ def test_import_of_a_thousand_rows_and_a_limit_of_entries(slapd, inkan):
     finally:
         slapd.modify(f"dn: {DATA_BASE}\nchangetype: modify\nadd: olcLimits\n{limits}\n", CONFIG)
     assert len(inkan.json("domain", "list")) == 1000
+
+
+def test_import_beside_a_program_that_keeps_writing(slapd, inkan):
+    """The other is always faster than two hundred rows: each of its changes makes what was begun
+    before come too late."""
+    rows = "".join(json.dumps({"domain": f"d{i}.example", "tenant": "acme", "activate": True,
+                               "algorithm": "ed25519-sha256"}) + "\n" for i in range(600))
+    inkan.ok("tenant", "add", "busy")
+    ended, changes = threading.Event(), []
+
+    def keep_writing():
+        while not ended.is_set():
+            changes.append(inkan.run("tenant", "set", "busy", f"note={len(changes)}").returncode)
+
+    busy = threading.Thread(target=keep_writing)
+    busy.start()
+    try:
+        answer = inkan.run("--json", "import", "domains", "-", stdin=rows.encode())
+    finally:
+        ended.set()
+        busy.join()
+    assert answer.returncode == DONE, answer.stderr
+    assert json.loads(answer.stdout)["added"] == 600
+    assert changes.count(DONE) > 5 and set(changes) <= {DONE, TEMPORARY}
 
 
 def test_store_copied_into_a_directory_and_back(slapd, inkan, new_inkan):
