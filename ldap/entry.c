@@ -141,6 +141,16 @@ void entry_begin(const struct kind *kind, void *record)
     }
 }
 
+static enum status take_text(const struct field *field, void *record, struct span value,
+                             struct err *err)
+{
+    enum status st = field_set_text(field, record, value, err);
+    char *text = st == ST_OK && field->flags & FIELD_NOCASE ? *field_text(field, record) : NULL;
+    for (; text != NULL && *text != '\0'; text++)
+        *text = ascii_lower(*text);
+    return st;
+}
+
 enum status entry_take(const struct kind *kind, void *record, const char *attribute,
                        struct span value, struct err *err)
 {
@@ -151,7 +161,7 @@ enum status entry_take(const struct kind *kind, void *record, const char *attrib
         return ST_OK;
     switch (field->type) {
     case FIELD_TEXT:
-        return field_set_text(field, record, value, err);
+        return take_text(field, record, value, err);
     case FIELD_BYTES:
         field_bytes(field, record)->secret = (field->flags & FIELD_SECRET) != 0;
         buf_reset(field_bytes(field, record));

@@ -148,10 +148,6 @@ static enum status take_domain(struct directory *dir, LDAPMessage *entry,
     /* Whoever gave the domain to another tenant may have forgotten where its DN stands. */
     if (!span_equal(span_str(profile->tenant.name), span_str(domain.tenant)))
         kind_clear(&kind_tenant, &profile->tenant);
-    /* Whoever made the entry may have used capitals. */
-    if (st == ST_OK)
-        st = field_set_text(kind_field(&kind_domain, SPAN_LIT("name")), &profile->domain,
-                            span_str(lookup->names[profile - lookup->profiles]), err);
     return st;
 }
 

@@ -106,13 +106,13 @@ static const struct field tenant_fields[] = {
 KIND(tenant, tenant_fields);
 
 static const struct field domain_fields[] = {
-    TEXT(domain, name, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain,
-         "the signing domain (d=)"),
+    TEXT(domain, name, FIELD_KEY | FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1,
+         check_domain, "the signing domain (d=)"),
     TEXT(domain, tenant, FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "whose domain it is"),
     ENUM(domain, status, 0, status_names, "suspended: not signed for"),
     BOOLEAN(domain, subdomains, FIELD_SETTABLE, "also signs for authors below the domain"),
-    TEXT(domain, canonicalization, FIELD_SETTABLE | FIELD_WIDE, 32, check_canonicalization,
-         "header/body instead of the settings'"),
+    TEXT(domain, canonicalization, FIELD_SETTABLE | FIELD_WIDE | FIELD_NOCASE, 32,
+         check_canonicalization, "header/body instead of the settings'"),
     INTEGER(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
             "seconds from t= to x=; 0: no x=, -1: as the settings say"),
     TEXT(domain, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
@@ -121,10 +121,10 @@ static const struct field domain_fields[] = {
 KIND(domain, domain_fields);
 
 static const struct field key_fields[] = {
-    TEXT(key, domain, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain,
+    TEXT(key, domain, FIELD_KEY | FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_domain,
          "the signing domain (d=)"),
-    TEXT(key, selector, FIELD_KEY | FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_selector,
-         "the selector (s=)"),
+    TEXT(key, selector, FIELD_KEY | FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1,
+         check_selector, "the selector (s=)"),
     ENUM(key, algorithm, 0, algorithm_names, "the signing algorithm (a=)"),
     INTEGER(key, bits, 0, 256, DKIM_RSA_BITS_MAX, "size of the key"),
     ENUM(key, state, 0, state_names, "where in its life the key is"),
@@ -144,8 +144,9 @@ KIND(key, key_fields);
 
 static const struct field rule_fields[] = {
     TEXT(rule, pattern, FIELD_KEY | FIELD_REQUIRED, PATTERN_MAX, NULL, "of author addresses"),
-    TEXT(rule, domain, FIELD_REQUIRED, DKIM_DOMAIN_SIZE - 1, check_domain, "signs for them"),
-    TEXT(rule, selector, 0, DKIM_DOMAIN_SIZE - 1, check_selector, "with this key only"),
+    TEXT(rule, domain, FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_domain,
+         "signs for them"),
+    TEXT(rule, selector, FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_selector, "with this key only"),
     TEXT(rule, identity, 0, PATTERN_MAX, NULL, "with this i="),
     LIFE(rule),
 };

@@ -31,6 +31,7 @@ enum field_flag {
     FIELD_VERSION = 32,  /* the optimistic lock: 0 is a record not yet stored */
     FIELD_SERIAL = 64,   /* numbered by the data base when the record is stored */
     FIELD_TOUCHED = 128, /* set to the time of each put by the store */
+    FIELD_NOCASE = 256,  /* in lower case; capitals that other programs wrote mean the same */
 };
 
 struct field {

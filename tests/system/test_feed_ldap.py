@@ -161,14 +161,18 @@ def test_added_by_another_tool(slapd, start):
 
 
 def test_named_in_capitals_by_another_tool(slapd, start):
-    """Names of domains have no case in a directory; they are looked up in lower case."""
+    """Names have no case in a directory; they are looked up, and keys opened, in lower case."""
     domain, command = "capital.example", slapd.command
     daemon = Daemon(start(slapd))
     command.add_domain(domain, algorithms=("ed25519-sha256",))
     saved = slapd.ldif(domain_dn(domain))
     slapd.delete(domain_dn(domain))
-    slapd.ldif_add(saved.replace(f"inkanDomainName: {domain}", "inkanDomainName: Capital.EXAMPLE"))
+    slapd.ldif_add(saved.replace(f"inkanDomainName: {domain}", "inkanDomainName: Capital.EXAMPLE")
+                   .replace(f"inkanKeyDomain: {domain}", "inkanKeyDomain: Capital.EXAMPLE")
+                   .replace("inkanKeySelector: ed25519", "inkanKeySelector: Ed25519"))
     daemon.becomes(domain, ["ed25519"])
+    shown = command.json("key", "show", domain, "ed25519")
+    assert (shown["domain"], shown["selector"]) == (domain, "ed25519")
     replace(slapd, domain_dn(domain), inkanDomainStatus="suspended")
     daemon.becomes(domain, [])
 

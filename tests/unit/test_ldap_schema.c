@@ -109,15 +109,13 @@ static void attribute_name(const struct kind *kind, const struct field *field, c
         append_camel(field->name, out);
 }
 
-/* Texts that are checked are ASCII, others may be anything that must come back as it was. Only
- * tenants may differ by nothing but their case. */
+/* Texts that are checked are ASCII, others may be anything that must come back as it was. */
 static const char *wanted_rules(const struct kind *kind, const struct field *field)
 {
-    bool tenant =
-        strcmp(field->name, "tenant") == 0 || field == kind_field(&kind_tenant, SPAN_LIT("name"));
+    const char *text = field->flags & FIELD_NOCASE ? PLAIN_TEXT : EXACT_TEXT;
     switch (field->type) {
     case FIELD_TEXT:
-        return field->check == NULL ? ANY_OCTETS : tenant ? EXACT_TEXT : PLAIN_TEXT;
+        return field->check == NULL ? ANY_OCTETS : text;
     case FIELD_BYTES:
         return ANY_OCTETS;
     case FIELD_ENUM:
