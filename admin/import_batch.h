@@ -2,7 +2,8 @@
  *
  * Rows on their way into the store, some hundreds at a time: what is there already is left alone,
  * keys are made on all cores, then one transaction takes all. If a row spoils it, or another
- * program was faster, smaller ones follow, so that the others get in. One thread, but for the making of keys.
+ * program was faster, smaller ones follow, so that the others get in. One thread, but for the
+ * making of keys.
  */
 #ifndef INKAN_ADMIN_IMPORT_BATCH_H
 #define INKAN_ADMIN_IMPORT_BATCH_H
