@@ -64,6 +64,7 @@ static const struct {
     {"password authentication failed", ST_DENIED},
     {"no password supplied", ST_DENIED},
     {"no pg_hba.conf entry", ST_DENIED},
+    {"pg_hba.conf rejects", ST_DENIED},
     {"does not exist", ST_NOT_FOUND},
 };
 
