@@ -97,7 +97,8 @@ static enum status records(struct admin *admin, const struct args *args, struct 
 }
 
 static const struct command commands[] = {
-    {"records", "[DOMAIN] [--all] [--format zone|oneline|json]",
+    {"records",
+     "[DOMAIN] [--all] [--format zone|oneline|json|nsupdate|powerdns|route53|cloudflare|octodns]",
      "prints the TXT records that DNS must show, of one domain or of all", records},
     {NULL, NULL, NULL, NULL},
 };

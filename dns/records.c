@@ -2,19 +2,30 @@
 #include "dns/records.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void write_zone(const struct record *record, struct buf *out);
-static void write_oneline(const struct record *record, struct buf *out);
-static void write_json(const struct record *record, struct buf *out);
+typedef void write_record(const struct record *record, struct buf *out);
+static write_record write_zone, write_oneline, write_json, write_nsupdate, write_powerdns,
+    write_route53, write_cloudflare, write_octodns;
 
 static const struct format {
     const char *name, *head, *between, *tail;
-    void (*write)(const struct record *record, struct buf *out);
+    write_record *write;
+    /* Around the records of one domain; the first has its name in it, unless NULL. */
+    const char *open, *close;
 } formats[] = {
-    [RECORDS_ZONE] = {"zone", "", "", "", write_zone},
-    [RECORDS_ONELINE] = {"oneline", "", "", "", write_oneline},
-    [RECORDS_JSON] = {"json", "[", ",", "\n]\n", write_json},
+    [RECORDS_ZONE] = {"zone", "", "", "", write_zone, NULL, ""},
+    [RECORDS_ONELINE] = {"oneline", "", "", "", write_oneline, NULL, ""},
+    [RECORDS_JSON] = {"json", "[", ",", "\n]\n", write_json, NULL, ""},
+    [RECORDS_NSUPDATE] = {"nsupdate", "", "", "", write_nsupdate, NULL, ""},
+    [RECORDS_POWERDNS] = {"powerdns", "", ",", "", write_powerdns, "{\"name\":\"%s.\",\"rrsets\":[",
+                          "]}\n"},
+    [RECORDS_ROUTE53] = {"route53", "", ",", "", write_route53, "{\"Comment\":\"%s\",\"Changes\":[",
+                         "]}\n"},
+    [RECORDS_CLOUDFLARE] = {"cloudflare", "", ",", "", write_cloudflare, "{\"posts\":[", "]}\n"},
+    [RECORDS_OCTODNS] = {"octodns", "", "", "", write_octodns, "---\n# %s.\n", ""},
 };
 
 enum { FORMAT_COUNT = sizeof formats / sizeof formats[0] };
@@ -39,6 +50,7 @@ enum status records_format_parse(struct span name, enum records_format *out, str
 enum status records_of_key(const struct records_key *key, struct record *out, struct err *err)
 {
     out->value = BUF_INIT(0);
+    snprintf(out->domain, sizeof out->domain, "%s", key->domain);
     enum status status = dkim_key_record_name(key->selector, key->domain, out->name, err);
     if (status != ST_OK)
         return status;
@@ -57,20 +69,44 @@ void records_begin(struct records_writer *writer, enum records_format format, st
     buf_append_str(out, formats[format].head);
 }
 
-void records_add(struct records_writer *writer, const struct record *record)
+/* Between two records: the end of one domain and the beginning of the next, if they are told apart.
+ */
+static void go_on(struct records_writer *writer, const char *domain)
 {
     const struct format *format = &formats[writer->format];
-    if (writer->count++ > 0)
-        buf_append_str(writer->out, format->between);
-    format->write(record, writer->out);
+    if (format->open == NULL || (writer->count > 0 && strcmp(writer->domain, domain) == 0)) {
+        buf_append_str(writer->out, writer->count > 0 ? format->between : "");
+        return;
+    }
+    if (writer->count > 0)
+        buf_append_str(writer->out, format->close);
+    const char *name = strstr(format->open, "%s");
+    buf_append(writer->out, format->open,
+               name != NULL ? (size_t)(name - format->open) : strlen(format->open));
+    if (name != NULL) {
+        buf_append_str(writer->out, domain);
+        buf_append_str(writer->out, name + 2);
+    }
+    snprintf(writer->domain, sizeof writer->domain, "%s", domain);
+}
+
+void records_add(struct records_writer *writer, const struct record *record)
+{
+    go_on(writer, record->domain);
+    formats[writer->format].write(record, writer->out);
+    writer->count++;
 }
 
 void records_end(struct records_writer *writer)
 {
     const struct format *format = &formats[writer->format];
+    if (writer->count > 0)
+        buf_append_str(writer->out, format->close);
     /* "[]" and not a bracket on a line of its own when there is nothing between them. */
     buf_append_str(writer->out, writer->count > 0 || *format->head == '\0' ? format->tail : "]\n");
 }
+
+/* -- one record ----------------------------------------------------------------------------- */
 
 /* Cuts the next character-string off *rest; an empty value is one empty string. */
 static bool next_string(struct span *rest, struct span *string)
@@ -99,15 +135,21 @@ static void write_quoted(struct span string, struct buf *out)
     buf_append_char(out, '"');
 }
 
-static void write_zone(const struct record *record, struct buf *out)
+/* The value as a master file has it: "..." "..." */
+static void write_strings(const struct record *record, struct buf *out)
 {
     struct span rest = buf_span(&record->value);
     struct span string;
-    buf_printf(out, "%s. IN TXT (", record->name);
-    while (next_string(&rest, &string)) {
-        buf_append_char(out, ' ');
+    for (size_t i = 0; next_string(&rest, &string); i++) {
+        buf_append_str(out, i > 0 ? " " : "");
         write_quoted(string, out);
     }
+}
+
+static void write_zone(const struct record *record, struct buf *out)
+{
+    buf_printf(out, "%s. IN TXT ( ", record->name);
+    write_strings(record, out);
     buf_append_str(out, " )\n");
 }
 
@@ -118,6 +160,18 @@ static void write_oneline(const struct record *record, struct buf *out)
     buf_append_char(out, '\n');
 }
 
+/* Takes the object over; NULL, because there was no memory, fails the buffer. */
+static void write_object(json_t *object, struct buf *out)
+{
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (text == NULL)
+        out->failed = ST_TEMP;
+    else
+        buf_append_str(out, text);
+    free(text);
+}
+
 static void write_json(const struct record *record, struct buf *out)
 {
     struct span value = buf_span(&record->value);
@@ -126,14 +180,81 @@ static void write_json(const struct record *record, struct buf *out)
     json_t *strings = json_array();
     while (next_string(&rest, &string))
         json_array_append_new(strings, json_stringn(string.data, string.len));
-    json_t *object = json_pack("{s:s, s:s, s:s%, s:o}", "name", record->name, "type", "TXT",
-                               "value", value.data, value.len, "strings", strings);
-    char *text = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
     buf_append_str(out, "\n  ");
-    if (text == NULL)
-        out->failed = ST_TEMP;
-    else
-        buf_append_str(out, text);
-    free(text);
+    write_object(json_pack("{s:s, s:s, s:s%, s:o}", "name", record->name, "type", "TXT", "value",
+                           value.data, value.len, "strings", strings),
+                 out);
+}
+
+static void write_nsupdate(const struct record *record, struct buf *out)
+{
+    struct span value = buf_span(&record->value);
+    bool gravestone = value.len >= 2 && memcmp(value.data + value.len - 2, "p=", 2) == 0;
+    buf_printf(out, gravestone ? "update delete %s. TXT\n" : "prereq nxrrset %s. TXT\n",
+               record->name);
+    buf_printf(out, "update add %s. %d TXT ", record->name, RECORDS_TTL);
+    write_strings(record, out);
+    buf_append_str(out, "\nsend\n");
+}
+
+/* Gives the strings as one text to a function that packs them. */
+static void write_packed(const struct record *record,
+                         json_t *(*pack)(const char *name, const char *strings), struct buf *out)
+{
+    struct buf strings = BUF_INIT(0);
+    write_strings(record, &strings);
+    write_object(strings.failed ? NULL : pack(record->name, buf_cstr(&strings)), out);
+    buf_clear(&strings);
+}
+
+static json_t *pack_powerdns(const char *name, const char *strings)
+{
+    return json_pack("{s:s+, s:s, s:i, s:s, s:[{s:s, s:b}]}", "name", name, ".", "type", "TXT",
+                     "ttl", RECORDS_TTL, "changetype", "REPLACE", "records", "content", strings,
+                     "disabled", 0);
+}
+
+static void write_powerdns(const struct record *record, struct buf *out)
+{
+    write_packed(record, pack_powerdns, out);
+}
+
+static json_t *pack_route53(const char *name, const char *strings)
+{
+    return json_pack("{s:s, s:{s:s+, s:s, s:i, s:[{s:s}]}}", "Action", "UPSERT",
+                     "ResourceRecordSet", "Name", name, ".", "Type", "TXT", "TTL", RECORDS_TTL,
+                     "ResourceRecords", "Value", strings);
+}
+
+static void write_route53(const struct record *record, struct buf *out)
+{
+    write_packed(record, pack_route53, out);
+}
+
+static json_t *pack_cloudflare(const char *name, const char *strings)
+{
+    return json_pack("{s:s, s:s, s:s, s:i}", "name", name, "type", "TXT", "content", strings, "ttl",
+                     RECORDS_TTL);
+}
+
+static void write_cloudflare(const struct record *record, struct buf *out)
+{
+    write_packed(record, pack_cloudflare, out);
+}
+
+/* octoDNS makes the strings itself, and wants each semicolon behind a backslash. Names are those
+ * within the zone. */
+static void write_octodns(const struct record *record, struct buf *out)
+{
+    size_t below = strlen(record->name) - strlen(record->domain);
+    struct span value = buf_span(&record->value);
+    buf_append_char(out, '\'');
+    buf_append(out, record->name, below > 0 ? below - 1 : 0);
+    buf_printf(out, "':\n  ttl: %d\n  type: TXT\n  value: '", RECORDS_TTL);
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == ';' || value.data[i] == '\'')
+            buf_append_char(out, value.data[i] == ';' ? '\\' : '\'');
+        buf_append_char(out, value.data[i]);
+    }
+    buf_append_str(out, "'\n");
 }

@@ -10,11 +10,21 @@
 
 #include "dkim/keyrecord.h"
 
+/* From RECORDS_POWERDNS on the records of each domain stand together, because their consumers take
+ * one zone at a time: a line of JSON a domain, or a document of YAML. */
 enum records_format {
-    RECORDS_ZONE,    /* master file, RFC 1035 5.1: NAME. IN TXT ( "..." "..." ) */
-    RECORDS_ONELINE, /* NAME VALUE */
-    RECORDS_JSON,    /* an array of {name, type, value, strings} */
+    RECORDS_ZONE,       /* master file, RFC 1035 5.1: NAME. IN TXT ( "..." "..." ) */
+    RECORDS_ONELINE,    /* NAME VALUE */
+    RECORDS_JSON,       /* an array of {name, type, value, strings} */
+    RECORDS_NSUPDATE,   /* input of nsupdate(1), an update a record, which adds the record of a key
+                         * only where none is, and puts a gravestone in the place of any */
+    RECORDS_POWERDNS,   /* body of PATCH /api/v1/servers/SERVER/zones/ZONE */
+    RECORDS_ROUTE53,    /* change batch of ChangeResourceRecordSets */
+    RECORDS_CLOUDFLARE, /* body of POST /zones/ZONE/dns_records/batch */
+    RECORDS_OCTODNS,    /* a zone's file of the YamlProvider */
 };
+
+enum { RECORDS_TTL = 3600 }; /* seconds, in the formats that have one */
 
 /* ST_INVALID names the formats there are. */
 enum status records_format_parse(struct span name, enum records_format *out,
@@ -22,6 +32,7 @@ enum status records_format_parse(struct span name, enum records_format *out,
 
 /* A name and the joined value at it. */
 struct record {
+    char domain[DKIM_DOMAIN_SIZE];    /* the zone, or a name in it */
     char name[DKIM_RECORD_NAME_SIZE]; /* without the final dot */
     struct buf value;
 };
@@ -39,7 +50,8 @@ void records_clear(struct record *record);
 struct records_writer {
     enum records_format format;
     struct buf *out;
-    size_t count; /* records written so far */
+    size_t count;                  /* records written so far */
+    char domain[DKIM_DOMAIN_SIZE]; /* of the last */
 };
 /* A whole listing is begin, any number of adds, end. */
 void records_begin(struct records_writer *writer, enum records_format format, struct buf *out);

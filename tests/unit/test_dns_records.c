@@ -10,7 +10,9 @@
 static struct record record_of(const char *name, const char *value, size_t len)
 {
     struct record record = {.value = BUF_INIT(0)};
+    const char *dot = strrchr(name, '.');
     snprintf(record.name, sizeof record.name, "%s", name);
+    snprintf(record.domain, sizeof record.domain, "%s", dot != NULL ? dot + 1 : name);
     buf_append(&record.value, value, len);
     return record;
 }
@@ -29,6 +31,24 @@ static void formats_are_written(void **state)
         {"json", "p=\"", RECORDS_JSON,
          "[\n  {\"name\":\"s.example\",\"type\":\"TXT\",\"value\":\"p=\\\"\","
          "\"strings\":[\"p=\\\"\"]}\n]\n"},
+        {"nsupdate", "k=rsa; p=YQ==", RECORDS_NSUPDATE,
+         "prereq nxrrset s.example. TXT\nupdate add s.example. 3600 TXT \"k=rsa; p=YQ==\"\nsend\n"},
+        {"nsupdate of a gravestone", "v=DKIM1; p=", RECORDS_NSUPDATE,
+         "update delete s.example. TXT\nupdate add s.example. 3600 TXT \"v=DKIM1; p=\"\nsend\n"},
+        {"powerdns", "p=\"", RECORDS_POWERDNS,
+         "{\"name\":\"example.\",\"rrsets\":[{\"name\":\"s.example.\",\"type\":\"TXT\",\"ttl\":"
+         "3600,"
+         "\"changetype\":\"REPLACE\",\"records\":[{\"content\":\"\\\"p=\\\\\\\"\\\"\","
+         "\"disabled\":false}]}]}\n"},
+        {"route53", "p=", RECORDS_ROUTE53,
+         "{\"Comment\":\"example\",\"Changes\":[{\"Action\":\"UPSERT\",\"ResourceRecordSet\":"
+         "{\"Name\":\"s.example.\",\"Type\":\"TXT\",\"TTL\":3600,\"ResourceRecords\":"
+         "[{\"Value\":\"\\\"p=\\\"\"}]}}]}\n"},
+        {"cloudflare", "p=", RECORDS_CLOUDFLARE,
+         "{\"posts\":[{\"name\":\"s.example\",\"type\":\"TXT\",\"content\":\"\\\"p=\\\"\","
+         "\"ttl\":3600}]}\n"},
+        {"octodns", "k=rsa; it's", RECORDS_OCTODNS,
+         "---\n# example.\n's':\n  ttl: 3600\n  type: TXT\n  value: 'k=rsa\\; it''s'\n"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -47,7 +67,9 @@ static void formats_are_written(void **state)
 static void an_empty_listing_is_written(void **state)
 {
     static const char *const want[] = {
-        [RECORDS_ZONE] = "", [RECORDS_ONELINE] = "", [RECORDS_JSON] = "[]\n"};
+        [RECORDS_ZONE] = "",       [RECORDS_ONELINE] = "",  [RECORDS_JSON] = "[]\n",
+        [RECORDS_NSUPDATE] = "",   [RECORDS_POWERDNS] = "", [RECORDS_ROUTE53] = "",
+        [RECORDS_CLOUDFLARE] = "", [RECORDS_OCTODNS] = ""};
     (void)state;
     for (size_t i = 0; i < COUNT(want); i++) {
         struct buf out = BUF_INIT(0);
@@ -55,6 +77,43 @@ static void an_empty_listing_is_written(void **state)
         records_begin(&writer, (enum records_format)i, &out);
         records_end(&writer);
         CHECK_TEXT("empty", buf_cstr(&out), want[i]);
+        buf_clear(&out);
+    }
+}
+
+/* Two records of one domain and one of another: a consumer is given one zone at a time. */
+static void records_of_a_domain_stand_together(void **state)
+{
+    static const struct {
+        const char *name;
+        enum records_format format;
+        const char *want;
+    } cases[] = {
+        {"oneline", RECORDS_ONELINE, "a.example =\nb.example =\nc.test =\n"},
+        {"cloudflare", RECORDS_CLOUDFLARE,
+         "{\"posts\":["
+         "{\"name\":\"a.example\",\"type\":\"TXT\",\"content\":\"\\\"=\\\"\",\"ttl\":3600},"
+         "{\"name\":\"b.example\",\"type\":\"TXT\",\"content\":\"\\\"=\\\"\",\"ttl\":3600}]}\n"
+         "{\"posts\":["
+         "{\"name\":\"c.test\",\"type\":\"TXT\",\"content\":\"\\\"=\\\"\",\"ttl\":3600}]}\n"},
+        {"octodns", RECORDS_OCTODNS,
+         "---\n# example.\n'a':\n  ttl: 3600\n  type: TXT\n  value: '='\n"
+         "'b':\n  ttl: 3600\n  type: TXT\n  value: '='\n"
+         "---\n# test.\n'c':\n  ttl: 3600\n  type: TXT\n  value: '='\n"},
+    };
+    static const char *const names[] = {"a.example", "b.example", "c.test"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct buf out = BUF_INIT(0);
+        struct records_writer writer;
+        records_begin(&writer, cases[i].format, &out);
+        for (size_t k = 0; k < COUNT(names); k++) {
+            struct record record = record_of(names[k], "=", 1);
+            records_add(&writer, &record);
+            records_clear(&record);
+        }
+        records_end(&writer);
+        CHECK_TEXT(cases[i].name, buf_cstr(&out), cases[i].want);
         buf_clear(&out);
     }
 }
@@ -222,7 +281,9 @@ static void format_names_are_read(void **state)
     CHECK_STATUS("json", records_format_parse(SPAN_LIT("json"), &format, &err), ST_OK, err);
     assert_int_equal(format, RECORDS_JSON);
     CHECK_STATUS("none", records_format_parse(SPAN_LIT("xml"), &format, &err), ST_INVALID, err);
-    CHECK_TEXT("none", err.text, "xml: no such format (zone, oneline, json)");
+    CHECK_TEXT("none", err.text,
+               "xml: no such format (zone, oneline, json, nsupdate, powerdns, route53, cloudflare, "
+               "octodns)");
 }
 
 int main(void)
@@ -230,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_written),
         cmocka_unit_test(an_empty_listing_is_written),
+        cmocka_unit_test(records_of_a_domain_stand_together),
         cmocka_unit_test(key_records_are_made),
         cmocka_unit_test(zone_text_is_read_back),
         cmocka_unit_test(record_files_are_read),
