@@ -219,7 +219,7 @@ static enum status walk_all(struct copy *copy, bool verify, struct err *err)
     copy->count = 0;
     copy->recorded = false;
     for (size_t i = 0; status == ST_OK && kinds[i] != NULL; i++) {
-        if (kinds[i] == &kind_change)
+        if (kinds[i] == &kind_change || kinds[i] == &kind_lease)
             continue;
         struct walk walk = {.copy = copy,
                             .kind = kinds[i],

@@ -199,40 +199,71 @@ static enum status show(struct admin *admin, const struct args *args, struct err
 
 /* -- steps ---------------------------------------------------------------------------------- */
 
-static enum status activate_key(struct store_tx *tx, void *key, struct err *err)
-{
-    return keys_activate(tx, key, err);
-}
+/* A key of the command line, and what is to become of it. */
+struct moving {
+    struct key key;
+    struct keys_move move;
+};
 
-static enum status retire_key(struct store_tx *tx, void *key, struct err *err)
+static enum status move_key(struct store_tx *tx, void *arg, struct err *err)
 {
-    return keys_retire(tx, key, err);
+    struct moving *moving = arg;
+    return keys_step(tx, &moving->move, &moving->key, err);
 }
 
 static enum status activate(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct key key = {.domain = NULL};
-    enum status status = admin_named(find_key(admin, args, &key, err), err);
+    struct moving moving = {.move = keys_activate_unproven};
+    enum status status = admin_named(find_key(admin, args, &moving.key, err), err);
     if (status == ST_OK)
-        status = admin_transaction(admin, activate_key, &key, err);
+        status = admin_transaction(admin, move_key, &moving, err);
     if (status == ST_OK && admin->output.json)
-        status = keys_show(&admin->output, &key, err);
+        status = keys_show(&admin->output, &moving.key, err);
     else if (status == ST_OK)
-        keys_tell_active(admin, &key);
-    kind_clear(&kind_key, &key);
+        keys_tell_active(admin, &moving.key);
+    kind_clear(&kind_key, &moving.key);
+    return status;
+}
+
+/* What a key must not lose by mistake, by its state. */
+static enum status agree(struct admin *admin, enum lifecycle_step step, const struct key *key,
+                         struct err *err)
+{
+    if (step == LIFECYCLE_DESTROY)
+        return admin_agreed(admin, "this gives the selector's record up for good", err);
+    if (step == LIFECYCLE_REVOKE && key->state != KEY_RETIRING)
+        return admin_agreed(admin, "this destroys the private key, and mail it signed fails", err);
+    return ST_OK;
+}
+
+static enum status step_to(struct admin *admin, const struct args *args, enum lifecycle_step step,
+                           const char *verb, struct err *err)
+{
+    struct moving moving = {.move = {.step = step}};
+    enum status status = admin_named(find_key(admin, args, &moving.key, err), err);
+    if (status == ST_OK)
+        status = agree(admin, step, &moving.key, err);
+    if (status == ST_OK)
+        status = admin_transaction(admin, move_key, &moving, err);
+    if (status == ST_OK)
+        record_changed(admin, &kind_key, &moving.key, verb);
+    kind_clear(&kind_key, &moving.key);
     return status;
 }
 
 static enum status retire(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct key key = {.domain = NULL};
-    enum status status = admin_named(find_key(admin, args, &key, err), err);
-    if (status == ST_OK)
-        status = admin_transaction(admin, retire_key, &key, err);
-    if (status == ST_OK)
-        record_changed(admin, &kind_key, &key, "retire");
-    kind_clear(&kind_key, &key);
-    return status;
+    return step_to(admin, args, LIFECYCLE_RETIRE, "retire", err);
+}
+
+static enum status revoke(struct admin *admin, const struct args *args, struct err *err)
+{
+    return step_to(admin, args, LIFECYCLE_REVOKE, "revoke", err);
+}
+
+static enum status destroy(struct admin *admin, const struct args *args, struct err *err)
+{
+    return step_to(admin, args, LIFECYCLE_DESTROY, "destroy", err);
 }
 
 static const struct command commands[] = {
@@ -244,6 +275,9 @@ static const struct command commands[] = {
     {"show", "DOMAIN SELECTOR", "shows one, with the record to publish", show},
     {"activate", "DOMAIN SELECTOR", "lets it sign, and its predecessor retire", activate},
     {"retire", "DOMAIN SELECTOR", "stops signing with it; its record stays in DNS", retire},
+    {"revoke", "DOMAIN SELECTOR",
+     "destroys its private key; DNS is to say that nothing it signed is good", revoke},
+    {"destroy", "DOMAIN SELECTOR", "gives the record of a revoked key up", destroy},
     {NULL, NULL, NULL, NULL},
 };
 

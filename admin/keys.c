@@ -184,6 +184,9 @@ static enum status name_key(struct store_tx *tx, const struct keys_place *place,
     return ST_OK;
 }
 
+const struct keys_move keys_activate_unproven = {.step = LIFECYCLE_ACTIVATE,
+                                                 .note = "proof skipped: DNS was not asked"};
+
 enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
                      struct err *err)
 {
@@ -191,22 +194,39 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
     enum status status = name_key(tx, place, key, err);
     if (status == ST_OK)
         status = vault_seal_key(place->vault, place->tenant, buf_span(&draft->secret), key, err);
+    key->due = clock_now_s();
     if (status == ST_OK)
         status = store_tx_put(tx, &kind_key, key, "key.add", err);
     if (status == ST_OK && place->activate)
-        status = keys_activate(tx, key, err);
+        status = keys_step(tx, &keys_activate_unproven, key, err);
     return status;
 }
 
-enum status keys_retire(struct store_tx *tx, struct key *key, struct err *err)
+void keys_schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s)
 {
-    enum status status = lifecycle_step(LIFECYCLE_RETIRE, key, clock_now_s(), err);
-    return status == ST_OK ? store_tx_put(tx, &kind_key, key, "key.retire", err) : status;
+    const struct lifecycle_evidence evidence = {.wanted = true};
+    struct lifecycle_due due = lifecycle_next(key, policy, &evidence, now_s);
+    key->due = due.task == LIFECYCLE_OVER ? 0 : due.task == LIFECYCLE_WAIT ? due.at_s : now_s;
 }
 
-static enum status retire_predecessor(struct store_tx *tx, const struct key *successor,
-                                      struct err *err)
+static enum status make_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
+                             struct err *err)
 {
+    int64_t now_s = clock_now_s();
+    enum status status = lifecycle_step(move->step, key, now_s, err);
+    if (status != ST_OK)
+        return status;
+    if (move->policy != NULL)
+        keys_schedule(key, move->policy, now_s);
+    if (move->note != NULL)
+        store_tx_note(tx, move->note);
+    return store_tx_put(tx, &kind_key, key, lifecycle_action(move->step), err);
+}
+
+static enum status retire_predecessor(struct store_tx *tx, const struct keys_move *move,
+                                      const struct key *successor, struct err *err)
+{
+    const struct keys_move retire = {.step = LIFECYCLE_RETIRE, .policy = move->policy};
     struct query query = {.kind = &kind_key};
     struct rows rows;
     rows_where_text(&query, "domain", successor->domain);
@@ -214,20 +234,18 @@ static enum status retire_predecessor(struct store_tx *tx, const struct key *suc
     rows_where_number(&query, "state", KEY_ACTIVE);
     enum status status = find_keys(tx, &query, &rows, err);
     for (size_t i = 0; status == ST_OK && i < rows.count; i++)
-        status = keys_retire(tx, rows_at(&rows, i), err);
+        status = make_step(tx, &retire, rows_at(&rows, i), err);
     rows_clear(&rows);
     return status;
 }
 
-enum status keys_activate(struct store_tx *tx, struct key *key, struct err *err)
+enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
+                      struct err *err)
 {
-    enum status status = lifecycle_step(LIFECYCLE_ACTIVATE, key, clock_now_s(), err);
-    if (status == ST_OK)
-        status = retire_predecessor(tx, key, err);
-    if (status != ST_OK)
-        return status;
-    store_tx_note(tx, "proof skipped: DNS was not asked");
-    return store_tx_put(tx, &kind_key, key, "key.activate", err);
+    bool sign = move->step == LIFECYCLE_ACTIVATE &&
+                (key->state == KEY_STAGED || key->state == KEY_PUBLISHED);
+    enum status status = sign ? retire_predecessor(tx, move, key, err) : ST_OK;
+    return status == ST_OK ? make_step(tx, move, key, err) : status;
 }
 
 /* -- answers -------------------------------------------------------------------------------- */

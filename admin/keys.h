@@ -49,10 +49,20 @@ struct keys_place {
  * selector was used before. */
 enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
                      struct err *err) MUST_CHECK;
-/* Lets the key sign and the active one of its algorithm, if there is one, retire. The audit event
- * says that DNS was not asked. */
-enum status keys_activate(struct store_tx *tx, struct key *key, struct err *err) MUST_CHECK;
-enum status keys_retire(struct store_tx *tx, struct key *key, struct err *err) MUST_CHECK;
+/* A step of a key's life. */
+struct keys_move {
+    enum lifecycle_step step;
+    const char *note;                      /* for its audit event; NULL: none */
+    const struct lifecycle_policy *policy; /* says when the key is due next; NULL: at once */
+};
+/* An operator's, who knows what is in DNS. */
+extern const struct keys_move keys_activate_unproven;
+/* Makes the step and stores the key; with LIFECYCLE_ACTIVATE the active key of its algorithm, if
+ * there is one, retires in the same transaction. ST_DENIED as of lifecycle_step. */
+enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
+                      struct err *err) MUST_CHECK;
+/* Sets when the key is due next, for a key that DNS was not asked about just now. */
+void keys_schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s);
 
 /* What DNS is to show for the key; records_clear also after a failure. */
 enum status keys_record(const struct key *key, struct record *out, struct err *err) MUST_CHECK;

@@ -53,6 +53,13 @@ void rows_where_number(struct query *query, const char *field, int64_t number)
     add_filter(query, field)->number = number;
 }
 
+void rows_where_until(struct query *query, const char *field, int64_t time_s)
+{
+    struct query_filter *filter = add_filter(query, field);
+    filter->until = true;
+    filter->number = time_s;
+}
+
 enum status rows_walk(struct store *store, const struct query *query, rows_visitor *visit,
                       void *arg, struct err *err)
 {

@@ -24,6 +24,8 @@ void rows_clear(struct rows *rows);
 /* A further filter of a query; the field must be one of the query's kind. */
 void rows_where_text(struct query *query, const char *field, const char *text);
 void rows_where_number(struct query *query, const char *field, int64_t number);
+/* The time is set, and not after this. */
+void rows_where_until(struct query *query, const char *field, int64_t time_s);
 
 /* Called with each page. The records are cleared afterwards; the visitor may change them, but
  * for their key. Anything but ST_OK ends the walk with that status. */

@@ -81,6 +81,8 @@ struct settings {
         char *algorithms; /* rsa-sha256:2048,ed25519-sha256 */
         char *selector;
         int64_t max_age_s, soak_s, overlap_s, tombstone_s;
+        int64_t check_s, retry_s;
+        char *freeze; /* DATE/DATE, comma separated */
     } lifecycle;
     struct settings_ldap ldap;
     struct {
@@ -136,5 +138,7 @@ void settings_manual(struct buf *out);
 enum status settings_parse_duration(struct span text, int64_t *ms_out, struct err *err) MUST_CHECK;
 enum status settings_parse_size(struct span text, int64_t *octets_out, struct err *err) MUST_CHECK;
 enum status settings_parse_bool(struct span text, bool *out, struct err *err) MUST_CHECK;
+/* Only looks: ST_INVALID for what `lifecycle.algorithms` may not be. */
+enum status settings_parse_algorithms(struct span text, struct err *err) MUST_CHECK;
 
 #endif

@@ -203,6 +203,11 @@ enum status settings_check_algorithms(struct span value, struct err *err)
     return rsa > 1 ? err_set(err, ST_INVALID, "rsa-sha256 stands twice") : ST_OK;
 }
 
+enum status settings_parse_algorithms(struct span text, struct err *err)
+{
+    return settings_check_algorithms(text, err);
+}
+
 /* How much of a selector template the next piece takes. */
 static enum status piece(struct span text, size_t *len_out, struct err *err)
 {

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/calendar.h"
+
 #define AT(member) .offset = offsetof(struct settings, member)
 #define RANGE(low, high) .least = (low), .most = (high), .allowed = low " to " high
 #define WORDS(text) .words = (text), .allowed = (text)
@@ -155,15 +157,22 @@ const struct settings_entry settings_table[] = {
      .help = "How new keys are named: the day, a letter for the algorithm and a number that "
              "makes it unique."},
     {"lifecycle", "max_age", TYPE_SECONDS, AT(lifecycle.max_age_s), .fallback = "180d",
-     RANGE("0", "3650d"), .dormant = true, .help = "Age at which a key is replaced."},
+     RANGE("0", "3650d"), .help = "Age at which a key has been replaced; 0 means never."},
     {"lifecycle", "soak", TYPE_SECONDS, AT(lifecycle.soak_s), .fallback = "2h", RANGE("0", "3650d"),
-     .dormant = true, .help = "How long DNS must have shown a key before it signs."},
+     .help = "How long DNS must have shown a key before it signs; never less than the record's "
+             "time to live."},
     {"lifecycle", "overlap", TYPE_SECONDS, AT(lifecycle.overlap_s), .fallback = "14d",
-     RANGE("0", "3650d"), .dormant = true,
-     .help = "How long the record of a retired key stays in DNS."},
+     RANGE("0", "3650d"), .help = "How long the record of a retired key stays in DNS."},
     {"lifecycle", "tombstone", TYPE_SECONDS, AT(lifecycle.tombstone_s), .fallback = "30d",
-     RANGE("0", "3650d"), .dormant = true,
-     .help = "How long the empty record of a revoked key stays in DNS."},
+     RANGE("0", "3650d"), .help = "How long the empty record of a revoked key stays in DNS."},
+    {"lifecycle", "check", TYPE_SECONDS, AT(lifecycle.check_s), .fallback = "1d",
+     RANGE("1s", "365d"), .help = "How often DNS is asked for records that are there."},
+    {"lifecycle", "retry", TYPE_SECONDS, AT(lifecycle.retry_s), .fallback = "5m", RANGE("1s", "1d"),
+     .help = "How soon DNS is asked again for a record that is not there; in time more seldom."},
+    {"lifecycle", "freeze", TYPE_TEXT, AT(lifecycle.freeze), .fallback = "", .optional = true,
+     .check = calendar_check,
+     .allowed = "DATE/DATE or each year MM-DD/MM-DD, comma separated; empty: none",
+     .help = "Days on which no key is made, begins to sign, is revoked or destroyed by itself."},
 
     {"ldap", "bind_dn", TYPE_TEXT, AT(ldap.bind_dn), .fallback = "", .optional = true,
      .allowed = "a distinguished name; empty: anonymous", .help = "Who inkan is to the directory."},

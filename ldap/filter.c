@@ -42,6 +42,10 @@ static void append_filter(const struct kind *kind, const struct query_filter *fi
     struct buf value = {0};
     bool absent = is_default(filter);
     entry_attribute(kind, filter->field, name);
+    if (filter->until) {
+        buf_printf(out, "(%s>=1)(%s<=%" PRId64 ")", name, name, filter->number);
+        return;
+    }
     append_value(filter, &value);
     if (absent)
         buf_append_str(out, "(|");
@@ -65,6 +69,9 @@ void filter_query(const struct query *query, struct buf *out)
 
 static bool same_value(const struct query_filter *filter, const void *record)
 {
+    if (filter->until)
+        return *field_int(filter->field, record) > 0 &&
+               *field_int(filter->field, record) <= filter->number;
     if (filter->field->type != FIELD_TEXT)
         return *field_int(filter->field, record) == filter->number;
     const char *text = *field_text(filter->field, record);

@@ -9,7 +9,7 @@
 static const char *const places[] = {
     [LAYOUT_STATE] = "state",     [LAYOUT_WRITER] = "writer", [LAYOUT_TENANTS] = "tenants",
     [LAYOUT_RULES] = "rules",     [LAYOUT_GRANTS] = "grants", [LAYOUT_EVENTS] = "events",
-    [LAYOUT_CHANGES] = "changes",
+    [LAYOUT_CHANGES] = "changes", [LAYOUT_LEASES] = "leases",
 };
 
 void layout_dn(const struct directory *dir, enum layout_place place, struct buf *out)
@@ -114,6 +114,7 @@ static const struct {
     {LAYOUT_GRANTS, NULL, NULL},
     {LAYOUT_EVENTS, NULL, NULL},
     {LAYOUT_CHANGES, NULL, NULL},
+    {LAYOUT_LEASES, NULL, NULL},
     {LAYOUT_WRITER, "inkanWriter", "inkanRevision"},
     {LAYOUT_STATE, "inkanState", "inkanSchemaVersion"},
 };

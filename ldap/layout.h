@@ -6,7 +6,7 @@
  *     cn=writer    see ldap/transaction.h
  *     cn=tenants   inkanTenantName=T, below it its domains inkanDomainName=D, below each its keys
  *                  inkanKeySelector=S
- *     cn=rules  cn=grants  cn=events  cn=changes
+ *     cn=rules  cn=grants  cn=events  cn=changes  cn=leases
  *
  * Domains and keys are found by their attributes wherever below the root they stand, so they may
  * as well be entries that were there before and got our auxiliary classes. The places are for
@@ -24,7 +24,8 @@ enum layout_place {
     LAYOUT_RULES,
     LAYOUT_GRANTS,
     LAYOUT_EVENTS,
-    LAYOUT_CHANGES
+    LAYOUT_CHANGES,
+    LAYOUT_LEASES
 };
 
 /* Appends the DN of a place. */

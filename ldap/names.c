@@ -32,6 +32,7 @@ static enum layout_place place_of(const struct kind *kind)
     return kind == &kind_rule    ? LAYOUT_RULES
            : kind == &kind_grant ? LAYOUT_GRANTS
            : kind == &kind_event ? LAYOUT_EVENTS
+           : kind == &kind_lease ? LAYOUT_LEASES
                                  : LAYOUT_TENANTS;
 }
 

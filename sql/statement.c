@@ -197,8 +197,13 @@ void sql_find(struct sql_statement *s, const struct query *query)
     const char *before = " WHERE ";
     select_from(s, query->kind);
     for (size_t i = 0; i < query->filter_count; i++) {
-        buf_printf(&s->text, "%s\"%s\" = ", before, query->filters[i].field->name);
-        parameter(s, filter_value(&query->filters[i]));
+        const struct query_filter *filter = &query->filters[i];
+        const char *name = filter->field->name;
+        if (filter->until)
+            buf_printf(&s->text, "%s\"%s\" > 0 AND \"%s\" <= ", before, name, name);
+        else
+            buf_printf(&s->text, "%s\"%s\" = ", before, name);
+        parameter(s, filter_value(filter));
         before = " AND ";
     }
     if (query->after != NULL)

@@ -18,7 +18,7 @@ static enum status set(const struct kind *kind, const char *name, void *record, 
 
 static bool telling(const struct field *field)
 {
-    return !(field->flags & (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL | FIELD_TOUCHED)) &&
+    return !(field->flags & (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL | FIELD_TOUCHED | FIELD_QUIET)) &&
            !span_equal(span_str(field->name), SPAN_LIT("created"));
 }
 
@@ -37,8 +37,9 @@ static void append_present(const struct field *field, const struct audit_change 
                            struct buf *out)
 {
     struct buf value = {0};
+    bool is_set = field->type != FIELD_INT || *field_int(field, present(change)) != 0;
     field_to_text(field, present(change), &value);
-    if (value.len > 0)
+    if (value.len > 0 && is_set)
         buf_printf(out, "%s%s=%s", out->len > 0 ? "; " : "", field->name, buf_cstr(&value));
     buf_clear(&value);
 }

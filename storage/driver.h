@@ -34,7 +34,7 @@ struct driver_options {
 
 enum { QUERY_FILTERS_MAX = 4, DRIVER_NAMES_MAX = 8 };
 
-/* Which records find gives: those whose fields equal all the filters, in primary-key order,
+/* Which records find gives: those whose fields match all the filters, in primary-key order,
  * strictly after `after`. */
 struct query {
     const struct kind *kind;
@@ -42,6 +42,7 @@ struct query {
         const struct field *field;
         const char *text; /* FIELD_TEXT */
         int64_t number;   /* everything else */
+        bool until;       /* FIELD_TIME: set, and not after `number`; else equal to it */
     } filters[QUERY_FILTERS_MAX];
     size_t filter_count;
     const void *after; /* a record with its primary key set, or NULL */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/settings.h"
 #include "dkim/canon.h"
 #include "dkim/domain.h"
 
@@ -10,9 +11,17 @@ static const char *const status_names[] = {"active", "suspended", NULL};
 static const char *const state_names[] = {"staged",  "published", "active", "retiring",
                                           "revoked", "destroyed", NULL};
 static const char *const algorithm_names[] = {"rsa-sha256", "ed25519-sha256", NULL};
+static const char *const shown_names[] = {"unknown", "right", "missing", "wrong", NULL};
+static const char *const unpublished_names[] = {"sign", "provider", "unsigned", NULL};
 static const char *const grant_names[] = {"login", "network", "daemon", NULL};
 
-enum { NOTE_MAX = 1024, NAME_MAX_OCTETS = 64, PATTERN_MAX = 320, DETAIL_MAX = 4096 };
+enum {
+    NOTE_MAX = 1024,
+    ALGORITHMS_MAX = 64,
+    NAME_MAX_OCTETS = 64,
+    PATTERN_MAX = 320,
+    DETAIL_MAX = 4096
+};
 #define INT_MAX_VALUE (INT64_C(1) << 53) /* what JSON numbers carry exactly */
 
 /* -- tests of single values --------------------------------------------------------------- */
@@ -57,6 +66,11 @@ static enum status check_canonicalization(struct span value, struct err *err)
     return dkim_canon_parse(value, &header, &body, err);
 }
 
+static enum status check_algorithms(struct span value, struct err *err)
+{
+    return settings_parse_algorithms(value, err);
+}
+
 /* -- the tables --------------------------------------------------------------------------- */
 
 #define TEXT(s, m, fl, hi, ck, hp)                                                                 \
@@ -89,6 +103,19 @@ static enum status check_canonicalization(struct span value, struct err *err)
         .name = #m, .type = FIELD_BYTES, .flags = (fl), .offset = offsetof(struct s, m),           \
         .max = (hi), .help = (hp)                                                                  \
     }
+#define AGE_MAX (INT64_C(3650) * 86400)
+/* What a tenant or a domain may have otherwise than the settings. */
+#define POLICY(s)                                                                                  \
+    TEXT(s, algorithms, FIELD_SETTABLE | FIELD_WIDE, ALGORITHMS_MAX, check_algorithms,             \
+         "keys that its new domains, and its keys' successors, are made by"),                      \
+        INTEGER(s, max_age, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
+                "seconds after which a key is replaced; 0: as the settings say"),                  \
+        INTEGER(s, soak, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                                  \
+                "seconds that DNS shows a key before it signs; 0: as the settings say"),           \
+        INTEGER(s, overlap, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
+                "seconds that a retired key's record stays; 0: as the settings say"),              \
+        INTEGER(s, tombstone, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                             \
+                "seconds that a revoked key's empty record stays; 0: as the settings say")
 #define LIFE(s)                                                                                    \
     TIME(s, created, FIELD_WIDE, "when the record was added"),                                     \
         TIME(s, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),                  \
@@ -100,6 +127,9 @@ static enum status check_canonicalization(struct span value, struct err *err)
 static const struct field tenant_fields[] = {
     TEXT(tenant, name, FIELD_KEY | FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "the tenant"),
     ENUM(tenant, status, 0, status_names, "suspended: none of its domains is signed for"),
+    ENUM(tenant, on_unpublished, FIELD_SETTABLE | FIELD_WIDE, unpublished_names,
+         "what is done with mail while DNS does not show the key"),
+    POLICY(tenant),
     TEXT(tenant, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
     LIFE(tenant),
 };
@@ -115,6 +145,7 @@ static const struct field domain_fields[] = {
          check_canonicalization, "header/body instead of the settings'"),
     INTEGER(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
             "seconds from t= to x=; 0: no x=, -1: as the settings say"),
+    POLICY(domain),
     TEXT(domain, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
     LIFE(domain),
 };
@@ -137,6 +168,10 @@ static const struct field key_fields[] = {
     TIME(key, retired, FIELD_WIDE, "when it ceased to sign"),
     TIME(key, revoked, FIELD_WIDE, "when its record became a gravestone"),
     TIME(key, destroyed, FIELD_WIDE, "when its record was removed"),
+    ENUM(key, shown, FIELD_WIDE, shown_names, "what DNS was last seen to show"),
+    TIME(key, checked, FIELD_WIDE | FIELD_QUIET, "when DNS was last asked"),
+    INTEGER(key, ttl, FIELD_WIDE | FIELD_QUIET, 0, INT32_MAX, "seconds others may keep its record"),
+    TIME(key, due, FIELD_WIDE | FIELD_QUIET, "when its life goes on by itself"),
     TIME(key, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),
     INTEGER(key, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "changes so far"),
 };
@@ -183,8 +218,17 @@ static const struct field change_fields[] = {
 };
 KIND(change, change_fields);
 
-const struct kind *const kinds[] = {&kind_tenant, &kind_domain, &kind_key,    &kind_rule,
-                                    &kind_grant,  &kind_event,  &kind_change, NULL};
+static const struct field lease_fields[] = {
+    TEXT(lease, name, FIELD_KEY | FIELD_REQUIRED, NAME_MAX_OCTETS, NULL, "of the work"),
+    TEXT(lease, holder, FIELD_QUIET, 256, NULL, "who does it"),
+    TIME(lease, until, FIELD_QUIET, "afterwards anybody may do it"),
+    LIFE(lease),
+};
+KIND(lease, lease_fields);
+
+const struct kind *const kinds[] = {&kind_tenant, &kind_domain, &kind_key,
+                                    &kind_rule,   &kind_grant,  &kind_event,
+                                    &kind_change, &kind_lease,  NULL};
 
 /* -- profiles ----------------------------------------------------------------------------- */
 

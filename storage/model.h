@@ -32,6 +32,7 @@ enum field_flag {
     FIELD_SERIAL = 64,   /* numbered by the data base when the record is stored */
     FIELD_TOUCHED = 128, /* set to the time of each put by the store */
     FIELD_NOCASE = 256,  /* in lower case; capitals that other programs wrote mean the same */
+    FIELD_QUIET = 512,   /* a change of nothing else is no event, and nobody's cache minds it */
 };
 
 struct field {
@@ -58,11 +59,20 @@ enum account_status { ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED };
 /* The states of lifecycle.md in their order. */
 enum key_state { KEY_STAGED, KEY_PUBLISHED, KEY_ACTIVE, KEY_RETIRING, KEY_REVOKED, KEY_DESTROYED };
 
+/* What DNS was last seen to show where the record of a key belongs. */
+enum key_shown { KEY_SHOWN_UNKNOWN, KEY_SHOWN_RIGHT, KEY_SHOWN_MISSING, KEY_SHOWN_WRONG };
+
+/* What is done about a key that DNS no longer shows. */
+enum on_unpublished { UNPUBLISHED_SIGN, UNPUBLISHED_PROVIDER, UNPUBLISHED_UNSIGNED };
+
 enum grant_type { GRANT_LOGIN, GRANT_NETWORK, GRANT_DAEMON };
 
 struct tenant {
     char *name;
-    int64_t status; /* enum account_status */
+    int64_t status;         /* enum account_status */
+    int64_t on_unpublished; /* enum on_unpublished */
+    char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
+    int64_t max_age, soak, overlap, tombstone; /* seconds */
     char *note;
     int64_t created, updated, version;
 };
@@ -74,6 +84,8 @@ struct domain {
     int64_t subdomains;     /* 1: also signs for authors below the domain */
     char *canonicalization; /* "": as the settings say */
     int64_t expiry;         /* seconds, -1: as the settings say */
+    char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
+    int64_t max_age, soak, overlap, tombstone; /* seconds */
     char *note;
     int64_t created, updated, version;
 };
@@ -88,6 +100,10 @@ struct key {
     char *kek;             /* id of the key-encryption key that sealed it */
     struct buf sealed;     /* the envelope of storage/vault.h; empty once wiped */
     int64_t created, published, activated, retired, revoked, destroyed;
+    int64_t shown;   /* enum key_shown */
+    int64_t checked; /* when DNS was last asked; 0: not in this state */
+    int64_t ttl;     /* seconds that others may keep the record */
+    int64_t due;     /* when its life goes on; 0: not by itself */
     int64_t updated, version;
 };
 
@@ -116,6 +132,14 @@ struct event {
     int64_t version;
 };
 
+/* Who alone may do something that goes over many records. */
+struct lease {
+    char *name; /* of the work */
+    char *holder;
+    int64_t until; /* afterwards anybody may have it */
+    int64_t created, updated, version;
+};
+
 /* A row of the change feed: a name whose cached profiles are out of date. */
 struct change {
     int64_t position;
@@ -126,7 +150,7 @@ struct change {
 };
 
 extern const struct kind kind_tenant, kind_domain, kind_key, kind_rule, kind_grant, kind_event,
-    kind_change;
+    kind_change, kind_lease;
 /* All of them, NULL-terminated, in the order in which records may refer to earlier ones. */
 extern const struct kind *const kinds[];
 

@@ -12,7 +12,7 @@
 
 #include "storage/driver.h"
 
-enum { STORE_SCHEMA_VERSION = 2 }; /* the newest migration this program knows */
+enum { STORE_SCHEMA_VERSION = 3 }; /* the newest migration this program knows */
 
 struct store;
 struct store_tx;
@@ -75,7 +75,7 @@ enum status store_tx_get(struct store_tx *tx, const struct kind *kind, void *rec
 enum status store_tx_find(struct store_tx *tx, const struct query *query, driver_row *row,
                           void *arg, struct err *err) MUST_CHECK;
 /* Checks the record, stores it, and writes the audit event (`action` like "domain.add") and the
- * change-feed row with it. */
+ * change-feed row with it; neither when nothing changed but fields with FIELD_QUIET. */
 enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
                          const char *action, struct err *err) MUST_CHECK;
 enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,

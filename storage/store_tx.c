@@ -132,6 +132,20 @@ static enum status audit(struct store_tx *tx, struct audit_change *change, const
     return audit_write(tx->conn, change, &tx->event, err);
 }
 
+/* Whether a change is only of what nobody's signature and no audit depends on. */
+static bool is_quiet(const struct kind *kind, const void *before, const void *after)
+{
+    if (before == NULL)
+        return false;
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        if (!(field->flags & (FIELD_QUIET | FIELD_VERSION | FIELD_TOUCHED)) &&
+            !field_equal(field, before, after))
+            return false;
+    }
+    return true;
+}
+
 enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
                          const char *action, struct err *err)
 {
@@ -147,9 +161,10 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
     if (st == ST_CONFLICT && before == NULL)
         st = err_set(err, ST_CONFLICT, "exists already");
     struct audit_change change = {.kind = kind, .before = before, .after = record};
-    if (st == ST_OK)
+    bool quiet = is_quiet(kind, before, record);
+    if (st == ST_OK && !quiet)
         st = audit(tx, &change, action, err);
-    if (st == ST_OK)
+    if (st == ST_OK && !quiet)
         st = feed_note(&tx->feed, kind, record, err);
     kind_free(kind, before);
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));

@@ -28,14 +28,15 @@ static void a_record_with_control_characters_can_be_removed(void **state)
     struct err err = {0};
     (void)state;
     assert_int_equal(migrate(true, &report, &err), ST_OK);
-    execute("INSERT INTO tenant VALUES ('acme', 'active', 'a' || char(7) || 'b', 1, 1, 1)");
+    execute("INSERT INTO tenant (name, status, note, created, updated, version)"
+            " VALUES ('acme', 'active', 'a' || char(7) || 'b', 1, 1, 1)");
     assert_int_equal(store_open(&options, &store, &err), ST_OK);
     assert_int_equal(store_tenant(store, "acme", &tenant, &err), ST_OK);
     assert_int_equal(store_begin(store, &tx, &err), ST_OK);
     if (store_tx_del(tx, &kind_tenant, &tenant, "tenant.remove", &err) != ST_OK)
         fail_msg("%s", err.text);
     assert_int_equal(store_commit(tx, &err), ST_OK);
-    char detail[] = "status=active; note=a\\x07b";
+    char detail[] = "status=active; on_unpublished=sign; note=a\\x07b";
     assert_int_equal(store_find(store, &last, expect_detail, detail, &err), ST_OK);
     kind_clear(&kind_tenant, &tenant);
     store_close(store);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/lease.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { HOST_SIZE = 256 };
+
+/* Who we are: unlike any other program that runs in the cluster now. */
+static enum status name_holder(struct lease *lease, struct err *err)
+{
+    char host[HOST_SIZE] = "";
+    struct buf text = BUF_INIT(0);
+    gethostname(host, sizeof host - 1);
+    buf_printf(&text, "%.200s, process %ld", host[0] != '\0' ? host : "a host", (long)getpid());
+    enum status status =
+        field_set_text(kind_field(&kind_lease, SPAN_LIT("holder")), lease, buf_span(&text), err);
+    buf_clear(&text);
+    return status;
+}
+
+static enum status refuse(const struct lease *lease, struct err *err)
+{
+    char until[CLOCK_DATE_SIZE];
+    clock_date(lease->until, until);
+    return err_set(err, ST_CONFLICT, "%s is at work already: %s (until %s, or until it says more)",
+                   lease->name, lease->holder, until);
+}
+
+/* Stores the lease as ours; somebody else may have been faster. */
+static enum status put(struct store_tx *tx, struct lease *lease, int64_t until_s, struct err *err)
+{
+    lease->until = until_s;
+    enum status status = name_holder(lease, err);
+    return status == ST_OK ? store_tx_put(tx, &kind_lease, lease, "lease.take", err) : status;
+}
+
+static enum status take(struct store_tx *tx, struct lease *lease, struct err *err)
+{
+    int64_t now_s = clock_now_s();
+    enum status status = store_tx_get(tx, &kind_lease, lease, err);
+    if (status == ST_OK && lease->until > now_s)
+        return refuse(lease, err);
+    return status == ST_OK || status == ST_NOT_FOUND ? put(tx, lease, now_s + LEASE_SECONDS, err)
+                                                     : status;
+}
+
+static enum status end(struct store_tx *tx, enum status status, struct err *err)
+{
+    if (status == ST_OK)
+        return store_commit(tx, err);
+    store_rollback(tx);
+    return status;
+}
+
+enum status lease_take(struct store *store, const char *name, struct lease_hold *out,
+                       struct err *err)
+{
+    struct store_tx *tx;
+    *out = (struct lease_hold){.store = store};
+    out->lease.name = span_dup(span_str(name));
+    if (out->lease.name == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    enum status status = store_begin(store, &tx, err);
+    if (status == ST_OK)
+        status = end(tx, take(tx, &out->lease, err), err);
+    if (status != ST_OK)
+        out->store = NULL; /* there is nothing to give back */
+    return status;
+}
+
+static enum status put_until(struct lease_hold *hold, int64_t until_s, struct err *err)
+{
+    struct store_tx *tx;
+    enum status status = store_begin(hold->store, &tx, err);
+    return status == ST_OK ? end(tx, put(tx, &hold->lease, until_s, err), err) : status;
+}
+
+enum status lease_keep(struct lease_hold *hold, struct err *err)
+{
+    int64_t now_s = clock_now_s();
+    if (now_s >= hold->lease.until)
+        return err_set(err, ST_CONFLICT, "%s took too long and must begin again", hold->lease.name);
+    if (hold->lease.until - now_s > LEASE_SECONDS / 2)
+        return ST_OK;
+    return put_until(hold, now_s + LEASE_SECONDS, err);
+}
+
+void lease_give(struct lease_hold *hold)
+{
+    struct err err = {0};
+    if (hold->store != NULL && put_until(hold, clock_now_s(), &err) != ST_OK)
+        err = (struct err){0}; /* it runs out by itself */
+    kind_clear(&kind_lease, &hold->lease);
+    *hold = (struct lease_hold){0};
+}

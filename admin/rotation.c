@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/parallel.h"
+#include "admin/rotation_internal.h"
+#include "base/clock.h"
+
+/* So few that a lease outlasts the making of their keys and the silence of their servers. */
+enum { PAGE = 64 };
+
+static const struct field deed_fields[] = {
+    OUTPUT_FIELD(struct rotation_deed, domain, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct rotation_deed, selector, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct rotation_deed, deed, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct rotation_deed, at, FIELD_TIME, 0),
+    OUTPUT_FIELD(struct rotation_deed, successor, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct rotation_deed, reason, FIELD_TEXT, 0),
+};
+const struct kind rotation_deed_kind = OUTPUT_KIND("deed", struct rotation_deed, deed_fields);
+
+/* -- what is to be done ------------------------------------------------------------------------ */
+
+static void fail(struct rotation_turn *turn, enum status status, const struct err *err)
+{
+    turn->status = status;
+    turn->err = *err;
+}
+
+static enum status has_successor(struct rotation *rotation, struct rotation_turn *turn,
+                                 struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    struct rows rows = {.kind = &kind_key};
+    rows_where_text(&query, "domain", turn->key->domain);
+    rows_where_number(&query, "algorithm", turn->key->algorithm);
+    enum status status = store_find(rotation->store, &query, rows_take, &rows, err);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct key *key = rows_at(&rows, i);
+        turn->evidence.successor |= key->state == KEY_STAGED || key->state == KEY_PUBLISHED;
+    }
+    rows_clear(&rows);
+    return status;
+}
+
+/* Only a key that needs a successor makes us look whether it has one. */
+static void judge(struct rotation *rotation, struct rotation_turn *turn)
+{
+    struct err err = {0};
+    int64_t now_s = clock_now_s();
+    turn->due = lifecycle_next(turn->key, &turn->policy, &turn->evidence, now_s);
+    if (turn->due.task != LIFECYCLE_MAKE || turn->evidence.successor)
+        return;
+    enum status status = has_successor(rotation, turn, &err);
+    if (status != ST_OK)
+        fail(turn, status, &err);
+    turn->due = lifecycle_next(turn->key, &turn->policy, &turn->evidence, now_s);
+}
+
+/* -- doing it ---------------------------------------------------------------------------------- */
+
+/* What DNS showed, and when it is to be asked again. */
+static void note_look(struct rotation_turn *turn, int64_t now_s)
+{
+    struct key *key = turn->key;
+    if (turn->evidence.asked) {
+        key->checked = now_s;
+        key->ttl = turn->ttl_s;
+        if (turn->evidence.shown != KEY_SHOWN_UNKNOWN)
+            key->shown = turn->evidence.shown;
+    }
+    if (turn->due.task == LIFECYCLE_WAIT)
+        key->due = turn->due.at_s;
+    if (turn->due.task == LIFECYCLE_OVER)
+        key->due = 0;
+}
+
+static enum status make_successor(struct store_tx *tx, struct rotation *rotation,
+                                  struct rotation_turn *turn, struct err *err)
+{
+    const struct keys_place place = {.vault = rotation->vault,
+                                     .domain = turn->key->domain,
+                                     .tenant = turn->tenant,
+                                     .template = rotation->settings->lifecycle.selector};
+    enum status status = keys_add(tx, &place, &turn->draft, err);
+    turn->evidence.successor = true;
+    struct lifecycle_due next =
+        lifecycle_next(turn->key, &turn->policy, &turn->evidence, clock_now_s());
+    turn->key->due = next.task == LIFECYCLE_WAIT ? next.at_s : clock_now_s();
+    return status == ST_OK ? store_tx_put(tx, &kind_key, turn->key, "key.succeed", err) : status;
+}
+
+struct work {
+    struct rotation *rotation;
+    struct rotation_turn *turn;
+};
+
+static enum status do_work(struct store_tx *tx, void *arg, struct err *err)
+{
+    const struct work *work = arg;
+    struct rotation_turn *turn = work->turn;
+    struct buf *seen = &turn->seen;
+    const struct keys_move move = {.step = turn->due.step,
+                                   .policy = &turn->policy,
+                                   .note = seen->len > 0 ? buf_cstr(seen) : NULL};
+    if (turn->due.task == LIFECYCLE_MAKE)
+        return make_successor(tx, work->rotation, turn, err);
+    note_look(turn, clock_now_s());
+    return turn->due.task == LIFECYCLE_STEP
+               ? keys_step(tx, &move, turn->key, err)
+               : store_tx_put(tx, &kind_key, turn->key, "key.look", err);
+}
+
+static bool is_change(const struct rotation_turn *turn)
+{
+    return turn->due.task == LIFECYCLE_STEP || turn->due.task == LIFECYCLE_MAKE;
+}
+
+static const char *deed_of(const struct rotation_turn *turn)
+{
+    static const char *const tasks[] = {[LIFECYCLE_WAIT] = "wait",
+                                        [LIFECYCLE_ASK] = "ask",
+                                        [LIFECYCLE_MAKE] = "make",
+                                        [LIFECYCLE_OVER] = "end"};
+    if (turn->status != ST_OK)
+        return "fail";
+    return turn->due.task == LIFECYCLE_STEP ? lifecycle_action(turn->due.step) + strlen("key.")
+                                            : tasks[turn->due.task];
+}
+
+static void tell(struct rotation *rotation, struct rotation_turn *turn)
+{
+    bool failed = turn->status != ST_OK;
+    const char *reason = failed ? turn->err.text : turn->due.reason;
+    const struct rotation_deed deed = {
+        .domain = turn->key->domain,
+        .selector = turn->key->selector,
+        .state = turn->before,
+        .deed = (char *)(uintptr_t)deed_of(turn),
+        .successor = turn->draft.key.selector,
+        .reason = (char *)(uintptr_t)reason,
+        .at = turn->due.task == LIFECYCLE_WAIT ? turn->due.at_s : 0,
+    };
+    rotation->told(rotation->arg, &deed);
+}
+
+static bool is_doubtful(const struct rotation_turn *turn)
+{
+    bool expected = turn->before != KEY_STAGED || turn->policy.publishes;
+    return turn->evidence.asked && expected && turn->evidence.shown != KEY_SHOWN_RIGHT;
+}
+
+static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
+{
+    struct work work = {rotation, turn};
+    struct rotation_counts *counts = rotation->counts;
+    struct err err = {0};
+    if (turn->status == ST_OK) {
+        enum status status = admin_transaction(rotation->admin, do_work, &work, &err);
+        if (status != ST_OK)
+            fail(turn, status, &err);
+    }
+    if (turn->status == ST_OK && is_change(turn))
+        counts->changed++;
+    if (turn->status != ST_OK || is_doubtful(turn))
+        counts->failed++;
+    if (turn->status != ST_OK || is_change(turn))
+        tell(rotation, turn);
+}
+
+/* -- a page ------------------------------------------------------------------------------------ */
+
+struct batch {
+    struct rotation *rotation;
+    struct rotation_turn *turns;
+    size_t count;
+};
+
+static bool is_ours(const struct rotation *rotation, const struct rotation_turn *turn)
+{
+    const char *tenant = rotation->options->tenant;
+    return tenant == NULL || turn->tenant == NULL || strcmp(tenant, turn->tenant) == 0;
+}
+
+/* Fills in the turns of a page; what cannot be settled is told as a failure later. */
+static enum status begin_turns(struct batch *batch, struct rows *page, struct err *err)
+{
+    batch->turns = calloc(page->count, sizeof *batch->turns);
+    if (batch->turns == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    for (size_t i = 0; i < page->count; i++) {
+        struct rotation_turn *turn = &batch->turns[batch->count];
+        struct err why = {0};
+        turn->key = rows_at(page, i);
+        turn->before = (enum key_state)turn->key->state;
+        enum status status = rotation_settle(batch->rotation, turn, &why);
+        if (!is_ours(batch->rotation, turn)) {
+            free(turn->tenant);
+            *turn = (struct rotation_turn){0};
+            continue;
+        }
+        if (status != ST_OK)
+            fail(turn, status, &why);
+        else
+            judge(batch->rotation, turn);
+        batch->count++;
+    }
+    return ST_OK;
+}
+
+static void end_turns(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        free(batch->turns[i].tenant);
+        buf_clear(&batch->turns[i].seen);
+        keys_draft_clear(&batch->turns[i].draft);
+    }
+    free(batch->turns);
+}
+
+static enum status ask_dns(struct batch *batch, struct err *err)
+{
+    size_t count = 0;
+    struct rotation_turn **asking = calloc(batch->count + 1, sizeof *asking);
+    if (asking == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    for (size_t i = 0; i < batch->count; i++) {
+        struct rotation_turn *turn = &batch->turns[i];
+        if (turn->status == ST_OK && turn->due.task == LIFECYCLE_ASK)
+            asking[count++] = turn;
+    }
+    if (count > 0)
+        rotation_ask(batch->rotation, asking, count);
+    for (size_t i = 0; i < count; i++) {
+        if (asking[i]->status == ST_OK)
+            judge(batch->rotation, asking[i]);
+    }
+    free(asking);
+    return ST_OK;
+}
+
+static void make_draft(void *arg, size_t index)
+{
+    struct rotation_turn *turn = &((struct batch *)arg)->turns[index];
+    struct err err = {0};
+    if (turn->status != ST_OK || turn->due.task != LIFECYCLE_MAKE)
+        return;
+    enum status status = keys_generate(&turn->spec, &turn->draft, &err);
+    if (status != ST_OK)
+        fail(turn, status, &err);
+}
+
+/* Whether there is nothing more to do in this run. */
+static bool is_enough(const struct rotation *rotation)
+{
+    const struct rotation_options *options = rotation->options;
+    struct rotation_counts *counts = rotation->counts;
+    counts->stopped = counts->failed > options->max_failures;
+    return counts->stopped || (options->limit > 0 && counts->changed >= options->limit);
+}
+
+static enum status do_turns(struct batch *batch, bool *enough_out, struct err *err)
+{
+    struct rotation *rotation = batch->rotation;
+    enum status status = ask_dns(batch, err);
+    if (status == ST_OK)
+        parallel_run(batch->count, make_draft, batch);
+    for (size_t i = 0; status == ST_OK && i < batch->count && !*enough_out; i++) {
+        if (!rotation->admin->dry_run)
+            status = lease_keep(&rotation->lease, err);
+        if (status == ST_OK) {
+            do_turn(rotation, &batch->turns[i]);
+            progress_add(&rotation->progress, 1);
+            *enough_out = is_enough(rotation);
+        }
+    }
+    return status;
+}
+
+static void tell_plan(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        tell(batch->rotation, &batch->turns[i]);
+        batch->rotation->counts->changed += is_change(&batch->turns[i]);
+    }
+}
+
+static enum status visit_page(void *arg, struct rows *page, struct err *err)
+{
+    struct rotation *rotation = arg;
+    struct batch batch = {.rotation = rotation};
+    enum status status = begin_turns(&batch, page, err);
+    rotation->counts->looked += (int64_t)batch.count;
+    if (status == ST_OK && rotation->options->plan)
+        tell_plan(&batch);
+    else if (status == ST_OK)
+        status = do_turns(&batch, &page->enough, err);
+    end_turns(&batch);
+    return status;
+}
+
+/* -- a run ------------------------------------------------------------------------------------- */
+
+static enum status walk(struct rotation *rotation, struct err *err)
+{
+    struct query query = {.kind = &kind_key, .limit = PAGE};
+    if (rotation->options->domain != NULL)
+        rows_where_text(&query, "domain", rotation->options->domain);
+    else
+        rows_where_until(&query, "due", clock_now_s());
+    return rows_walk(rotation->store, &query, visit_page, rotation, err);
+}
+
+static enum status prepare(struct rotation *rotation, struct err *err)
+{
+    enum status status = admin_settings(rotation->admin, &rotation->settings, err);
+    if (status == ST_OK)
+        status = admin_store(rotation->admin, &rotation->store, err);
+    if (status != ST_OK || rotation->options->plan)
+        return status;
+    status = admin_vault(rotation->admin, &rotation->vault, err);
+    if (status == ST_OK)
+        status = rotation_dns_open(rotation, err);
+    if (status == ST_OK && !rotation->admin->dry_run)
+        status = lease_take(rotation->store, "rotation", &rotation->lease, err);
+    return status;
+}
+
+enum status rotation_run(struct admin *admin, const struct rotation_options *options,
+                         rotation_told *told, void *arg, struct rotation_counts *out,
+                         struct err *err)
+{
+    struct rotation rotation = {
+        .admin = admin, .options = options, .counts = out, .told = told, .arg = arg};
+    *out = (struct rotation_counts){0};
+    enum status status = prepare(&rotation, err);
+    if (status == ST_OK) {
+        progress_begin(&rotation.progress, "keys", 0);
+        status = walk(&rotation, err);
+        progress_end(&rotation.progress);
+    }
+    lease_give(&rotation.lease);
+    rotation_dns_close(rotation.dns);
+    rotation_homes_free(rotation.homes);
+    return status;
+}
