@@ -15,6 +15,8 @@
 #include "storage/driver.h"
 
 struct map;
+struct referral_link;
+struct settings_ldap;
 struct transaction;
 struct walk;
 struct watch;
@@ -22,8 +24,11 @@ struct watch;
 struct directory {
     struct driver_conn base;
     LDAP *ld;
-    char *root;             /* the DN below which all of ours is */
-    int version;            /* options->version */
+    const struct settings_ldap *settings; /* outlive it */
+    bool tls;                             /* store.url is ldaps:// */
+    struct referral_link *links;          /* to servers that were referred to */
+    char *root;                           /* the DN below which all of ours is */
+    int version;                          /* options->version */
     struct map *map;        /* how to read another schema than ours; NULL: it is ours */
     bool derefs;            /* the server can follow a DN within a search (deref) */
     bool syncs;             /* it tells of changes (RFC 4533) */
@@ -56,13 +61,15 @@ struct directory_search {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     LDAPControl *control;          /* sent along; NULL: none */
+    bool here;                     /* what other servers have does not belong to it */
 };
 
 /* Called once for each entry; anything but ST_OK ends the search with that status. */
 typedef enum status directory_entry(void *arg, struct directory *dir, LDAPMessage *entry,
                                     struct err *err);
 
-/* ST_NOT_FOUND: there is no such base. Referrals are passed over. */
+/* ST_NOT_FOUND: there is no such base. All calls follow referrals (ldap/referral.h) with
+ * ldap.referrals. Without, those of parts of the tree are passed over, and another is ST_TEMP. */
 enum status directory_search(struct directory *dir, const struct directory_search *search,
                              directory_entry *entry, void *arg, struct err *err);
 /* ST_CONFLICT: an entry of that name exists. */

@@ -189,7 +189,8 @@ static enum status ask(struct directory *dir, struct err *err)
     const struct directory_search search = {.base = dir->root,
                                             .scope = LDAP_SCOPE_SUBTREE,
                                             .filter = buf_cstr(&filter),
-                                            .attributes = wanted};
+                                            .attributes = wanted,
+                                            .here = true};
     enum status st = buf_check(&filter, "filter", err);
     if (st == ST_OK)
         st = directory_search(dir, &search, take_newer, dir->watch, err);
@@ -229,7 +230,8 @@ static enum status read_csns(struct directory *dir, const char *base, struct buf
     const struct directory_search search = {.base = base,
                                             .scope = LDAP_SCOPE_BASE,
                                             .filter = "(objectClass=*)",
-                                            .attributes = attributes};
+                                            .attributes = attributes,
+                                            .here = true};
     enum status st = directory_search(dir, &search, take_csns, cookie, err);
     return st == ST_TEMP ? st : ST_OK; /* an entry we may not see is as good as none */
 }
