@@ -10,7 +10,7 @@ import pytest
 
 import messages
 from inkan import Inkan
-from ldap import BASE, CONFIG, Authority, Slapd
+from ldap import ADMIN, BASE, CONFIG, Authority, Slapd
 from milter import Milter
 from peers import python_dkim, signatures_of
 from process import wait_for
@@ -72,13 +72,18 @@ def entry(domain, selector, key, active=None, under=BASE):
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture(scope="module")
-def server(module_folder):
-    slapd = Slapd.single(module_folder)
+def slapd_with_schemas(module_folder, name, **options):
+    slapd = Slapd.single(module_folder, name, **options)
     slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
     slapd.modify("dn: cn=config\nchangetype: modify\nadd: olcAttributeOptions\n"
                  "olcAttributeOptions: x-\n", CONFIG)
     slapd.ldif_add(as_config("own", OWN_SCHEMA), CONFIG)
+    return slapd
+
+
+@pytest.fixture(scope="module")
+def server(module_folder):
+    slapd = slapd_with_schemas(module_folder, "slapd")
     yield slapd
     slapd.stop()
 
@@ -98,12 +103,17 @@ def keys(server):
     return made
 
 
-@pytest.fixture
-def inkan(server, keys, folder):
-    del keys
+def inkan_for(server, folder):
     made = Inkan(folder, **server.settings(), ldap__map_filter="(DKIMDomain=%d)",
                  ldap__allow_unsealed_keys="yes")
     made.ok("vault", "init")
+    return made
+
+
+@pytest.fixture
+def inkan(server, keys, folder):
+    del keys
+    made = inkan_for(server, folder)
     yield made
     made.stop()
 
@@ -151,7 +161,7 @@ def test_it_is_only_read(inkan):
         {"alpha.example", "beta.example", "bare.example", "twice.example"})
 
 
-def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server, keys):
+def follows_changes(inkan, server):
     inkan.start()
 
     def selectors():
@@ -172,6 +182,23 @@ def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server, k
     wait_for("nothing signs", lambda: selectors() == [], 2)
     activate("s1", "TRUE")
     wait_for("the first signs again", lambda: selectors() == ["s1"], 2)
+
+
+def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server):
+    follows_changes(inkan, server)
+
+
+def test_a_change_is_in_force_where_only_its_second_is_shown(module_folder, folder):
+    server = slapd_with_schemas(module_folder, "asked-by-time", overlays=())
+    made = inkan_for(server, folder)
+    try:
+        server.hide_csn(ADMIN)
+        for selector, active in (("s1", "TRUE"), ("s2", "FALSE")):
+            server.ldif_add(entry("beta.example", selector, new_rsa(), active))
+        follows_changes(made, server)
+    finally:
+        made.stop()
+        server.stop()
 
 
 def test_a_domains_own_entry_with_its_keys_as_options(inkan, server):
