@@ -189,11 +189,16 @@ enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **ch
     return gone_is_conflict(finish(dir, sent, id, err), err);
 }
 
-enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
-                           const char *parent, struct err *err)
+enum status directory_move(struct directory *dir, const char *dn,
+                           const struct directory_target *target, struct err *err)
 {
+    LDAPControl *controls[] = {NULL, NULL};
     int id = 0;
-    int sent = ldap_rename(dir->ld, dn, rdn, parent, 1, NULL, NULL, &id);
+    enum status st = assert_control(dir, target->assertion, &controls[0], err);
+    if (st != ST_OK)
+        return st;
+    int sent = ldap_rename(dir->ld, dn, target->rdn, target->parent, 1, controls, NULL, &id);
+    ldap_control_free(controls[0]);
     return gone_is_conflict(finish(dir, sent, id, err), err);
 }
 
