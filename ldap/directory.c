@@ -332,10 +332,14 @@ enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **ch
     return gone_is_conflict(update(dir, &modify, err), err);
 }
 
-enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
-                           const char *parent, struct err *err)
+enum status directory_move(struct directory *dir, const char *dn,
+                           const struct directory_target *target, struct err *err)
 {
-    const struct update move = {.type = LDAP_REQ_MODDN, .dn = dn, .rdn = rdn, .parent = parent};
+    const struct update move = {.type = LDAP_REQ_MODDN,
+                                .dn = dn,
+                                .assertion = target->assertion,
+                                .rdn = target->rdn,
+                                .parent = target->parent};
     return gone_is_conflict(update(dir, &move, err), err);
 }
 

@@ -79,9 +79,14 @@ enum status directory_add(struct directory *dir, const char *dn, LDAPMod **attri
  * as for an entry that is not there. */
 enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **changes,
                              const char *assertion, struct err *err);
-/* Gives an entry, with all below it, another parent. ST_CONFLICT if it is not there. */
-enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
-                           const char *parent, struct err *err);
+/* Where an entry goes, with all below it. */
+struct directory_target {
+    const char *rdn, *parent; /* its own name, and the DN of what it will stand below */
+    const char *assertion;
+};
+/* Assertion and ST_CONFLICT as above, the latter also for a target that is there already. */
+enum status directory_move(struct directory *dir, const char *dn,
+                           const struct directory_target *target, struct err *err);
 enum status directory_delete(struct directory *dir, const char *dn, const char *assertion,
                              struct err *err);
 

@@ -263,12 +263,15 @@ static enum status mods_make(const struct write *write, struct mods *mods, struc
     return ST_OK;
 }
 
-static enum status move(struct directory *dir, struct write *write, struct err *err)
+static enum status move(struct directory *dir, struct write *write, const char *assertion,
+                        struct err *err)
 {
     if (write->count != 2)
         return err_set(err, ST_BROKEN, "ldap: a move without a place to go to");
-    return directory_move(dir, write->dn, buf_cstr(&write->values[0].value),
-                          buf_cstr(&write->values[1].value), err);
+    const struct directory_target target = {.rdn = buf_cstr(&write->values[0].value),
+                                            .parent = buf_cstr(&write->values[1].value),
+                                            .assertion = assertion};
+    return directory_move(dir, write->dn, &target, err);
 }
 
 /* The reason comes first: DNs may be longer than an error's text. */
@@ -288,7 +291,7 @@ enum status write_once(struct directory *dir, struct write *write, struct err *e
     else if (st == ST_OK && write->type == WRITE_CHANGE)
         st = directory_modify(dir, write->dn, mods.pointers, assertion, err);
     else if (st == ST_OK && write->type == WRITE_MOVE)
-        st = move(dir, write, err);
+        st = move(dir, write, assertion, err);
     else if (st == ST_OK)
         st = directory_delete(dir, write->dn, assertion, err);
     mods_clear(&mods);
@@ -337,11 +340,36 @@ static enum status was_changed(struct directory *dir, const struct write *write,
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Whether there is an entry where a WRITE_MOVE brings one. */
+static enum status was_moved(struct directory *dir, const struct write *write, bool *out,
+                             struct err *err)
+{
+    static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
+    struct buf dn = {0};
+    *out = false;
+    buf_append_span(&dn, buf_span(&write->values[0].value));
+    buf_append_char(&dn, ',');
+    buf_append_span(&dn, buf_span(&write->values[1].value));
+    const struct directory_search search = {.base = buf_cstr(&dn),
+                                            .scope = LDAP_SCOPE_BASE,
+                                            .filter = "(objectClass=*)",
+                                            .attributes = nothing};
+    enum status st = buf_check(&dn, "DN", err);
+    if (st == ST_OK)
+        st = directory_search(dir, &search, note_entry, out, err);
+    buf_clear(&dn);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 static enum status judge_conflict(struct directory *dir, const struct write *write,
                                   enum write_outcome *out, struct err *err)
 {
     bool done = true;
-    enum status st = write->type == WRITE_CHANGE ? was_changed(dir, write, &done, err) : ST_OK;
+    enum status st = ST_OK;
+    if (write->type == WRITE_CHANGE)
+        st = was_changed(dir, write, &done, err);
+    else if (write->type == WRITE_MOVE)
+        st = was_moved(dir, write, &done, err);
     *out = done ? WRITE_WAS_DONE : WRITE_LOST;
     return st;
 }

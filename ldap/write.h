@@ -3,7 +3,7 @@
  * What a transaction is going to do to the directory: a list of writes, each to one entry, that
  * can be put into octets and read back. Each may be done twice, or by two programs at once, with
  * the same outcome: an entry is added if it is not there, changed or removed if it still has the
- * version that it had, moved if it is still where it was.
+ * version that it had, moved if it is still where it was with the version that it had.
  */
 #ifndef INKAN_LDAP_WRITE_H
 #define INKAN_LDAP_WRITE_H

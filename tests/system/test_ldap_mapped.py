@@ -132,11 +132,43 @@ def verdicts(inkan, domain, keys):
     return python_dkim(signed.replace(b"\n", b"\r\n"), records)
 
 
-def test_tenants_that_share_a_selector_sign_each_with_its_own_key(inkan, keys):
-    for domain in ("alpha.example", "beta.example", "bare.example"):
+def test_filter_on_the_selector_alone_is_refused(inkan):
+    """An LDAP filter on the selector alone signed one tenant's mail with another tenant's key: of
+    OpenDKIM's entries with one selector the first that came was taken."""
+    for text in ("(DKIMSelector=s1)", "(DKIMSelector=*)", "(DKIMSelector=%s)",
+                 "(&(objectClass=DKIM)(DKIMSelector=s1))"):
+        inkan.configure(ldap__map_filter=text)
+        answer = inkan.run("sign", stdin=messages.compose(b"a@alpha.example"))
+        assert (answer.returncode, answer.output) == (2, b"")
+        assert "map_filter" in answer.stderr
+        assert "has neither %d nor %D, so it finds all domains at once" in answer.stderr
+        daemon = inkan.launch()
+        wait_for("inkand ends", lambda: not daemon.is_alive())
+        assert "has neither %d nor %D, so it finds all domains at once" in daemon.log_text()
+        inkan.daemon = None
+
+
+# The second and third find the entries of other domains, too.
+@pytest.mark.parametrize("text", ["(DKIMDomain=%d)", "(|(DKIMDomain=%d)(DKIMSelector=s1))",
+                                  "(|(DKIMSelector=*)(DKIMIdentity=%D))"])
+def test_filter_on_the_selector_alone_signs_no_tenants_mail_with_anothers_key(inkan, keys, text):
+    """The domain that an entry names is compared, whatever the filter has found. Each signature is
+    good by the domain's own public key and by nobody else's of the same selector."""
+    shared = ["alpha.example", "beta.example", "bare.example"]
+    inkan.configure(ldap__map_filter=text)
+    for domain in shared:
         assert verdicts(inkan, domain, keys) == [("s1", True)]
-        swapped = {**keys, (domain, "s1"): keys["twice.example", "2024"]}
-        assert verdicts(inkan, domain, swapped) == [("s1", False)]
+        for other in set(shared) - {domain}:
+            swapped = {**keys, (domain, "s1"): keys[other, "s1"]}
+            assert verdicts(inkan, domain, swapped) == [("s1", False)]
+    assert inkan.run("sign", stdin=messages.compose(b"a@unknown.example")).output == b""
+    inkan.start()
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        for domain in (*shared, *shared):
+            _, message = milter.message(messages.compose(b"a@" + domain.encode()))
+            assert python_dkim(message, {f"s1._domainkey.{domain}": record_of(keys[domain, "s1"])}
+                               ) == [("s1", True)]
 
 
 def test_of_two_active_keys_the_last_selector_signs(inkan, keys):
