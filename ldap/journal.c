@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "ldap/replica.h"
 
 /* How long who finds a journal leaves its owner alone, who is most likely about to finish. */
 enum { PATIENCE_MS = 200, LOOK_AGAIN_MS = 10 };
@@ -156,11 +155,11 @@ enum status journal_settle(struct directory *dir, struct layout_numbers *out, st
 {
     struct buf journal = {0};
     dir->timeout_ms = clock_left_ms(dir->base.deadline_ms);
-    enum status st = replica_leave(dir, err);
+    enum status st = ST_OK;
     int64_t patience = dir->timeout_ms / 4 < PATIENCE_MS ? dir->timeout_ms / 4 : PATIENCE_MS;
     int64_t patient_until_ms = clock_monotonic_ms() + patience;
     int64_t deadline_ms = dir->base.deadline_ms;
-    while (st == ST_OK && (st = layout_read(dir, out, &journal, err)) == ST_OK && journal.len > 0) {
+    while ((st = layout_read(dir, out, &journal, err)) == ST_OK && journal.len > 0) {
         if (clock_left_ms(deadline_ms) == 0)
             st = err_set(err, ST_TEMP, "ldap: another program is changing the directory");
         else if (clock_left_ms(patient_until_ms) > 0)

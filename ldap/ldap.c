@@ -97,6 +97,8 @@ static enum status open_directory(const struct driver_options *options, int64_t 
         st = read_features(dir, err);
     if (st == ST_OK)
         st = map_open(dir, options->ldap, err);
+    if (st == ST_OK && options->writes && dir->map == NULL)
+        st = replica_leave(dir, err);
     if (dir->map != NULL)
         dir->base.driver = &map_driver;
     if (st != ST_OK) {

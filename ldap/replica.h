@@ -10,7 +10,7 @@
 
 /* With ldap.referrals: if the server refers who wants to change the root to another, the directory
  * is that other server from now on, and not only for what changes something: a replica may lag
- * behind, and those who change something agree by what they read. */
+ * behind, and who changes something has to see what the command before it did. */
 enum status replica_leave(struct directory *dir, struct err *err) MUST_CHECK;
 
 #endif

@@ -149,7 +149,8 @@ def test_change_at_a_replica_is_refused_and_told_where_to_go(first, referring, c
 def test_changes_at_a_replica_are_made_where_it_refers_to(first, referring, command):
     """Each command sees what the one before it did, however far the replica has come."""
     inkan = command(referring)
-    inkan.ok("domain", "add", "replica.example", "--tenant", "acme", *ED25519, "--selector", "s1")
+    inkan.ok("domain", "add", "replica.example", "--tenant", "acme", "--no-key")
+    inkan.ok("key", "new", "replica.example", *ED25519, "--selector", "s1")
     inkan.ok("domain", "set", "replica.example", "note=x")
     inkan.ok("key", "activate", "replica.example", "s1")
     writer, = first.search("(objectClass=inkanWriter)")
@@ -286,7 +287,7 @@ def test_part_is_changed_where_it_is(first, second, command, refer):
     inkan = command()
     inkan.ok("domain", "set", "globex.example", "note=changed")
     inkan.add_domain("new.globex.example", "globex", algorithms=("ed25519-sha256",))
-    inkan.ok("domain", "remove", "new.globex.example", "--force")
+    inkan.ok("domain", "remove", "new.globex.example", "--yes")
     inkan.add_domain("new.globex.example", "globex", algorithms=("ed25519-sha256",))
     assert second.command.json("domain", "show", "globex.example")["note"] == "changed"
     assert "new.globex.example" in domains(second.command)
