@@ -189,6 +189,9 @@ const struct settings_entry settings_table[] = {
      .help = "How inkan proves who it is to the directory."},
     {"ldap", "starttls", TYPE_BOOL, AT(ldap.starttls), .fallback = "yes", YES_NO,
      .help = "Whether ldap:// must change to TLS before anything is said."},
+    {"ldap", "referrals", TYPE_BOOL, AT(ldap.referrals), .fallback = "no", YES_NO,
+     .help = "Whether inkan goes on to the servers that a server refers to, with the same account "
+             "and TLS."},
     {"ldap", "allow_unsealed_keys", TYPE_BOOL, AT(ldap.allow_unsealed_keys), .fallback = "no",
      YES_NO, .help = "With map_filter: whether private keys the vault did not seal may sign."},
     {"ldap", "map_filter", TYPE_TEXT, AT(ldap.map_filter), .fallback = "", .optional = true,

@@ -15,6 +15,8 @@
 #include "storage/driver.h"
 
 struct map;
+struct referral_link;
+struct settings_ldap;
 struct transaction;
 struct walk;
 struct watch;
@@ -22,8 +24,11 @@ struct watch;
 struct directory {
     struct driver_conn base;
     LDAP *ld;
-    char *root;             /* the DN below which all of ours is */
-    int version;            /* options->version */
+    const struct settings_ldap *settings; /* outlive it */
+    bool tls;                             /* store.url is ldaps:// */
+    struct referral_link *links;          /* to servers that were referred to */
+    char *root;                           /* the DN below which all of ours is */
+    int version;                          /* options->version */
     struct map *map;        /* how to read another schema than ours; NULL: it is ours */
     bool derefs;            /* the server can follow a DN within a search (deref) */
     bool syncs;             /* it tells of changes (RFC 4533) */
@@ -56,13 +61,15 @@ struct directory_search {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     LDAPControl *control;          /* sent along; NULL: none */
+    bool here;                     /* what other servers have does not belong to it */
 };
 
 /* Called once for each entry; anything but ST_OK ends the search with that status. */
 typedef enum status directory_entry(void *arg, struct directory *dir, LDAPMessage *entry,
                                     struct err *err);
 
-/* ST_NOT_FOUND: there is no such base. Referrals are passed over. */
+/* ST_NOT_FOUND: there is no such base. All calls follow referrals (ldap/referral.h) with
+ * ldap.referrals. Without, those of parts of the tree are passed over, and another is ST_TEMP. */
 enum status directory_search(struct directory *dir, const struct directory_search *search,
                              directory_entry *entry, void *arg, struct err *err);
 /* ST_CONFLICT: an entry of that name exists. */
@@ -72,9 +79,14 @@ enum status directory_add(struct directory *dir, const char *dn, LDAPMod **attri
  * as for an entry that is not there. */
 enum status directory_modify(struct directory *dir, const char *dn, LDAPMod **changes,
                              const char *assertion, struct err *err);
-/* Gives an entry, with all below it, another parent. ST_CONFLICT if it is not there. */
-enum status directory_move(struct directory *dir, const char *dn, const char *rdn,
-                           const char *parent, struct err *err);
+/* Where an entry goes, with all below it. */
+struct directory_target {
+    const char *rdn, *parent; /* its own name, and the DN of what it will stand below */
+    const char *assertion;
+};
+/* Assertion and ST_CONFLICT as above, the latter also for a target that is there already. */
+enum status directory_move(struct directory *dir, const char *dn,
+                           const struct directory_target *target, struct err *err);
 enum status directory_delete(struct directory *dir, const char *dn, const char *assertion,
                              struct err *err);
 

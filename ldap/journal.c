@@ -154,8 +154,8 @@ static enum status complete(struct directory *dir, const struct layout_numbers *
 enum status journal_settle(struct directory *dir, struct layout_numbers *out, struct err *err)
 {
     struct buf journal = {0};
-    enum status st = ST_OK;
     dir->timeout_ms = clock_left_ms(dir->base.deadline_ms);
+    enum status st = ST_OK;
     int64_t patience = dir->timeout_ms / 4 < PATIENCE_MS ? dir->timeout_ms / 4 : PATIENCE_MS;
     int64_t patient_until_ms = clock_monotonic_ms() + patience;
     int64_t deadline_ms = dir->base.deadline_ms;

@@ -15,6 +15,8 @@
 #include "ldap/lookup.h"
 #include "ldap/map.h"
 #include "ldap/records.h"
+#include "ldap/referral.h"
+#include "ldap/replica.h"
 #include "ldap/transaction.h"
 #include "ldap/watch.h"
 
@@ -37,6 +39,7 @@ void ldap_close_directory(struct driver_conn *conn)
     watch_end(dir);
     map_close(dir);
     entry_attributes_free(dir->lookup);
+    referral_close(dir);
     if (dir->ld != NULL)
         ldap_unbind_ext(dir->ld, NULL, NULL);
     free(dir->root);
@@ -80,11 +83,13 @@ static enum status open_directory(const struct driver_options *options, int64_t 
     if (dir == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
     dir->version = options->version;
+    dir->settings = options->ldap;
     dir->base = (struct driver_conn){.driver = &ldap_driver, .deadline_ms = deadline_ms};
     enum status st = url_read(options->url, &url, err);
     if (st == ST_OK) {
         st = connect_any(&url, options->ldap, deadline_ms, &dir->ld, err);
         dir->root = url.base;
+        dir->tls = url.tls;
         url.base = NULL;
         url_clear(&url);
     }
@@ -92,6 +97,8 @@ static enum status open_directory(const struct driver_options *options, int64_t 
         st = read_features(dir, err);
     if (st == ST_OK)
         st = map_open(dir, options->ldap, err);
+    if (st == ST_OK && options->writes && dir->map == NULL)
+        st = replica_leave(dir, err);
     if (dir->map != NULL)
         dir->base.driver = &map_driver;
     if (st != ST_OK) {
@@ -146,6 +153,8 @@ static enum status migrate(const struct driver_options *options, struct driver_m
     conn->deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
     if (directory_of(conn)->map != NULL)
         st = map_refuse(err);
+    if (st == ST_OK)
+        st = replica_leave(directory_of(conn), err);
     if (st == ST_OK)
         st = schema(conn, &migration->before, err);
     if (st == ST_OK)

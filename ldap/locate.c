@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "ldap/entry.h"
-#include "ldap/transaction.h"
+#include "ldap/moves.h"
 
 struct one {
     const struct kind *kind;
@@ -83,8 +83,17 @@ enum status locate_record(struct directory *dir, const struct kind *kind, const 
 {
     const struct pending *pending = transaction_pending(dir, kind, key);
     struct one one = {.kind = kind, .found = found};
-    return pending != NULL ? take_pending(kind, pending, found, err)
-                           : search_one(dir, key, &one, err);
+    if (pending != NULL)
+        return take_pending(kind, pending, found, err);
+    enum status st = search_one(dir, key, &one, err);
+    return st == ST_OK && found.dn != NULL ? moves_apply(dir, found.dn, err) : st;
+}
+
+enum status locate_stored(struct directory *dir, const struct kind *kind, const void *key,
+                          struct buf *dn_out, struct err *err)
+{
+    struct one one = {.kind = kind, .found = {.dn = dn_out}};
+    return search_one(dir, key, &one, err);
 }
 
 enum status locate_named(struct directory *dir, const struct kind *kind, const char *name,

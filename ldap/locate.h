@@ -11,7 +11,7 @@
 /* What is wanted: NULL: not that. */
 struct locate_found {
     void *record;     /* a zeroed one to fill */
-    struct buf *dn;   /* of the entry, appended */
+    struct buf *dn;   /* of the entry, after the moves of the open transaction; appended */
     struct buf *uuid; /* its entryUUID, appended if the server gives one */
 };
 
@@ -19,7 +19,11 @@ struct locate_found {
  * there are two. */
 enum status locate_record(struct directory *dir, const struct kind *kind, const void *key,
                           struct locate_found found, struct err *err) MUST_CHECK;
-/* The same by the one text of its primary key, field `name`, and for the DN alone. */
+/* Appends the DN of its entry as the directory has it now, whatever the open transaction is going
+ * to do. */
+enum status locate_stored(struct directory *dir, const struct kind *kind, const void *key,
+                          struct buf *dn_out, struct err *err) MUST_CHECK;
+/* The same as the first by the one text of its primary key, field `name`, and for the DN alone. */
 enum status locate_named(struct directory *dir, const struct kind *kind, const char *name,
                          struct buf *dn_out, struct err *err) MUST_CHECK;
 

@@ -54,8 +54,7 @@ static void name_itself(struct directory *dir, const struct kind *kind, const vo
     entry_rdn(kind, record, &out->dn);
     if (out->dn.len <= RDN_MAX)
         return;
-    buf_printf(&out->cn, "%" PRId64 "-%zu", dir->tx->revision,
-               dir->tx->early.count + dir->tx->writes.count);
+    buf_printf(&out->cn, "%" PRId64 "-%zu", dir->tx->revision, transaction_writes(dir->tx));
     buf_reset(&out->dn);
     buf_printf(&out->dn, "cn=%s", buf_cstr(&out->cn));
 }

@@ -9,8 +9,8 @@
 #include "ldap/find.h"
 #include "ldap/layout.h"
 #include "ldap/locate.h"
+#include "ldap/moves.h"
 #include "ldap/names.h"
-#include "ldap/transaction.h"
 
 /* -- reading ------------------------------------------------------------------------------ */
 
@@ -105,7 +105,8 @@ static enum status add_entry(struct directory *dir, const struct kind *kind, con
     entry_class(kind, class);
     enum status st = names_of_new(dir, kind, record, &names, err);
     if (st == ST_OK) {
-        write = write_list_new(list_for(dir, kind, record), WRITE_ADD, buf_cstr(&names.dn), "");
+        struct writes *list = kind == &kind_tenant ? &dir->tx->first : list_for(dir, kind, record);
+        write = write_list_new(list, WRITE_ADD, buf_cstr(&names.dn), "");
         st = write != NULL ? layout_classes(write, class, err)
                            : err_set(err, ST_TEMP, "ldap: no memory");
     }
@@ -160,8 +161,8 @@ static enum status read_stored(struct directory *dir, const struct kind *kind, c
     return st;
 }
 
-/* A domain that was given to another tenant goes to stand below it, if it stood below the old
- * one; *dn becomes its new DN. */
+/* A domain that was given to another tenant goes to stand below it, if it is called as a domain of
+ * ours is; *dn becomes its new DN. */
 static enum status move_entry(struct directory *dir, const void *record, struct buf *dn,
                               const struct buf *parent, struct err *err)
 {
@@ -169,18 +170,11 @@ static enum status move_entry(struct directory *dir, const void *record, struct 
     entry_rdn(&kind_domain, record, &rdn);
     buf_append_char(&rdn, ',');
     enum status st = buf_check(&rdn, "DN", err);
-    if (st == ST_OK && span_has_prefix(buf_span(dn), buf_span(&rdn))) {
-        struct span own = span_head(buf_span(&rdn), rdn.len - 1);
-        struct write *write = write_list_new(&dir->tx->writes, WRITE_MOVE, buf_cstr(dn), "");
-        st = write != NULL ? write_value(write, "rdn", own, false, err)
-                           : err_set(err, ST_TEMP, "ldap: no memory");
-        if (st == ST_OK)
-            st = write_value(write, "parent", buf_span(parent), false, err);
-        buf_truncate(dn, rdn.len);
-        buf_append_span(dn, buf_span(parent));
-    }
+    const struct moves_place place = {span_head(buf_span(&rdn), rdn.len - 1), buf_span(parent)};
+    if (st == ST_OK && span_has_prefix(buf_span(dn), buf_span(&rdn)))
+        st = moves_add(dir->tx, dn, &place, err);
     buf_clear(&rdn);
-    return st == ST_OK ? buf_check(dn, "DN", err) : st;
+    return st;
 }
 
 /* The entry has the version of the record, and is not another one of that name (RFC 4530). */
@@ -270,8 +264,9 @@ enum status records_put(struct driver_conn *conn, const struct kind *kind, void 
 
 struct removal {
     const struct transaction *tx;
-    bool ours;  /* the entry has the class of those that inkan makes */
-    bool found; /* one below it that stays */
+    struct buf dn; /* that the entry is going to have */
+    bool ours;     /* the entry has the class of those that inkan makes */
+    bool found;    /* one below it that stays */
 };
 
 static enum status note_ours(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
@@ -281,33 +276,48 @@ static enum status note_ours(void *arg, struct directory *dir, LDAPMessage *entr
     return ST_OK;
 }
 
+static bool is_removed(const struct transaction *tx, const char *dn)
+{
+    for (size_t i = 0; i < tx->writes.count; i++) {
+        const struct write *write = &tx->writes.list[i];
+        if (write->type == WRITE_REMOVE && strcmp(write->dn, dn) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the transaction removes as well, or moves to another place, does not stay. */
 static enum status note_child(void *arg, struct directory *dir, LDAPMessage *entry, struct err *err)
 {
     struct removal *removal = arg;
-    char *dn = directory_dn(dir, entry);
-    bool goes = false;
-    for (size_t i = 0; dn != NULL && i < removal->tx->writes.count && !goes; i++) {
-        const struct write *write = &removal->tx->writes.list[i];
-        goes = write->type == WRITE_REMOVE && strcmp(write->dn, dn) == 0;
-    }
-    removal->found = removal->found || !goes;
-    (void)err;
-    ldap_memfree(dn);
-    return ST_OK;
+    struct buf dn = {0};
+    char *stored = directory_dn(dir, entry);
+    if (stored == NULL)
+        return err_set(err, ST_TEMP, "ldap: no memory");
+    buf_append_str(&dn, stored);
+    enum status st = moves_apply(dir, &dn, err);
+    struct span parent = span_from(buf_span(&dn), span_find(buf_span(&dn), ',') + 1);
+    bool moves =
+        !span_equal(buf_span(&dn), span_str(stored)) && !span_equal(parent, buf_span(&removal->dn));
+    if (!moves && !is_removed(removal->tx, buf_cstr(&dn)))
+        removal->found = true;
+    ldap_memfree(stored);
+    buf_clear(&dn);
+    return st;
 }
 
 /* Whether the entry may be removed: not one that another program made and only bears our class, and
  * not one with others below it. */
-static enum status check_removable(struct directory *dir, const char *dn, struct err *err)
+static enum status check_entry(struct directory *dir, const char *dn, struct removal *removal,
+                               struct err *err)
 {
     static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
-    struct removal removal = {.tx = dir->tx};
     struct directory_search search = {.base = dn,
                                       .scope = LDAP_SCOPE_BASE,
                                       .filter = "(objectClass=inkanEntry)",
                                       .attributes = nothing};
-    enum status st = directory_search(dir, &search, note_ours, &removal, err);
-    if (st == ST_OK && !removal.ours)
+    enum status st = directory_search(dir, &search, note_ours, removal, err);
+    if (st == ST_OK && !removal->ours)
         return err_set(err, ST_DENIED,
                        "its entry was made by another program: take inkan's class and attributes "
                        "out of %s there",
@@ -315,9 +325,31 @@ static enum status check_removable(struct directory *dir, const char *dn, struct
     search.scope = LDAP_SCOPE_ONELEVEL;
     search.filter = "(objectClass=*)";
     if (st == ST_OK)
-        st = directory_search(dir, &search, note_child, &removal, err);
-    if (st == ST_OK && removal.found)
+        st = directory_search(dir, &search, note_child, removal, err);
+    if (st == ST_OK && removal->found)
         return err_set(err, ST_DENIED, "there are entries of other programs below %s", dn);
+    return st;
+}
+
+/* What the transaction itself adds may be removed. */
+static enum status check_removable(struct directory *dir, const struct kind *kind,
+                                   const void *record, struct err *err)
+{
+    struct removal removal = {.tx = dir->tx};
+    struct err why = {0};
+    struct buf dn = {0};
+    enum status st = locate_stored(dir, kind, record, &dn, &why);
+    if (st == ST_OK) {
+        buf_append_span(&removal.dn, buf_span(&dn));
+        st = moves_apply(dir, &removal.dn, &why);
+    }
+    if (st == ST_OK)
+        st = check_entry(dir, buf_cstr(&dn), &removal, &why);
+    buf_clear(&removal.dn);
+    buf_clear(&dn);
+    if (st == ST_OK || st == ST_NOT_FOUND)
+        return ST_OK;
+    *err = why;
     return st;
 }
 
@@ -325,11 +357,10 @@ static enum status add_removal(struct directory *dir, const struct kind *kind, c
                                struct err *err)
 {
     struct buf dn = {0}, uuid = {0}, assertion = {0};
-    const struct pending *pending = transaction_pending(dir, kind, record);
     enum status st =
         locate_record(dir, kind, record, (struct locate_found){.dn = &dn, .uuid = &uuid}, err);
-    if (st == ST_OK && pending == NULL)
-        st = check_removable(dir, buf_cstr(&dn), err);
+    if (st == ST_OK)
+        st = check_removable(dir, kind, record, err);
     assert_same(kind, record, &uuid, &assertion);
     if (st == ST_OK &&
         write_list_new(&dir->tx->writes, WRITE_REMOVE, buf_cstr(&dn), buf_cstr(&assertion)) == NULL)

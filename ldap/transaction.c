@@ -54,6 +54,11 @@ enum status transaction_note(struct transaction *tx, const struct kind *kind, co
     return ST_OK;
 }
 
+size_t transaction_writes(const struct transaction *tx)
+{
+    return tx->first.count + tx->early.count + tx->writes.count;
+}
+
 void transaction_drop(struct directory *dir)
 {
     struct transaction *tx = dir->tx;
@@ -62,6 +67,7 @@ void transaction_drop(struct directory *dir)
     for (size_t i = 0; i < tx->pending_count; i++)
         free_pending(&tx->pending[i]);
     free(tx->pending);
+    write_list_clear(&tx->first);
     write_list_clear(&tx->early);
     write_list_clear(&tx->writes);
     buf_clear(&tx->feed);
@@ -147,13 +153,14 @@ static enum status add_last_writes(struct directory *dir, struct err *err)
 
 static enum status encode_all(struct transaction *tx, struct buf *out, struct err *err)
 {
-    size_t count = tx->early.count + tx->writes.count;
-    struct writes all = {.list = calloc(count, sizeof *all.list), .count = count};
+    const struct writes *const lists[] = {&tx->first, &tx->early, &tx->writes};
+    struct writes all = {.list = calloc(transaction_writes(tx), sizeof *all.list)};
     if (all.list == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    for (size_t i = 0; i < count; i++)
-        all.list[i] =
-            i < tx->early.count ? tx->early.list[i] : tx->writes.list[i - tx->early.count];
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (size_t k = 0; k < lists[i]->count; k++)
+            all.list[all.count++] = lists[i]->list[k];
+    }
     enum status st = write_list_encode(&all, out, err);
     free(all.list); /* what it holds stays the transaction's */
     return st;
@@ -162,7 +169,7 @@ static enum status encode_all(struct transaction *tx, struct buf *out, struct er
 static enum status carry_out(struct directory *dir, int64_t sent_ms, struct err *err)
 {
     const struct transaction *tx = dir->tx;
-    const struct writes *const lists[] = {&tx->early, &tx->writes, NULL};
+    const struct writes *const lists[] = {&tx->first, &tx->early, &tx->writes, NULL};
     const struct journal journal = {tx->revision, sent_ms, lists};
     return journal_carry_out(dir, &journal, err);
 }
@@ -189,7 +196,7 @@ static enum status commit(struct directory *dir, struct err *err)
 enum status transaction_commit(struct directory *dir, struct err *err)
 {
     const struct transaction *tx = dir->tx;
-    bool empty = tx->early.count + tx->writes.count + tx->feed.len == 0;
+    bool empty = transaction_writes(tx) + tx->feed.len == 0;
     enum status st = empty ? ST_OK : commit(dir, err);
     transaction_drop(dir);
     return st;

@@ -13,8 +13,9 @@
  * next who begins does what it says before anything else (ldap/journal.h).
  *
  * The order of the writes is such that whoever reads between two of them finds nothing wrong: a
- * key that becomes active comes first, before the one it follows is retired, and the position of
- * the change feed last.
+ * key that becomes active comes before the one it follows is retired, and the position of the
+ * change feed last. Before all of them entries are brought where they belong, which no reader sees:
+ * records are found by their attributes.
  *
  *     cn=state,ROOT   inkanSchemaVersion, inkanPosition   what everybody reads
  *     cn=writer,ROOT  inkanRevision, inkanEventLast, inkanJournal   what writers read
@@ -34,6 +35,7 @@ struct pending {
 struct transaction {
     int64_t revision;            /* of cn=writer when it began */
     int64_t position, event;     /* the last that were given out */
+    struct writes first;         /* new tenants, and domains that move (ldap/moves.h) */
     struct writes early, writes; /* what makes a key active, and the rest */
     struct buf feed;             /* rows of the change feed, each `KIND NAME` and a line feed */
     struct pending *pending;
@@ -47,6 +49,8 @@ enum status transaction_begin(struct directory *dir, struct err *err);
 /* ST_TEMP: another was faster, and nothing was done. ST_UNSURE: the connection was lost on the way.
  * Closed in any case. Each write has as much time as the transaction had to begin. */
 enum status transaction_commit(struct directory *dir, struct err *err);
+/* How many writes it has collected. */
+size_t transaction_writes(const struct transaction *tx);
 /* Forgets all. */
 void transaction_drop(struct directory *dir);
 /* What the open transaction knows of the record with the primary key of `record`; NULL: nothing,

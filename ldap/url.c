@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PORT_MAX = 65535 };
+
 void url_clear(struct url *url)
 {
     for (size_t i = 0; i < url->count; i++)
@@ -28,25 +30,25 @@ static enum status add_host(struct url *url, struct span scheme, struct span hos
     return ST_OK;
 }
 
-/* Each host must be one that libldap can read, and the base a DN. */
-static enum status check_parts(const struct url *url, struct span base, struct err *err)
+static enum status no_directory(struct err *err)
+{
+    return err_set(err, ST_INVALID,
+                   "store.url: not a directory (ldap://HOST[,HOST]/BASE, for example "
+                   "ldap://ldap.example.net/ou=inkan,dc=example,dc=net)");
+}
+
+/* Each host must be one that libldap can read. */
+static enum status check_hosts(const struct url *url, struct err *err)
 {
     for (size_t i = 0; i < url->count; i++) {
-        struct buf text = {0};
         LDAPURLDesc *parts = NULL;
-        buf_printf(&text, "%s/%.*s", url->hosts[i], (int)base.len, base.data);
-        int code = ldap_url_parse(buf_cstr(&text), &parts);
-        bool more =
-            code == LDAP_URL_SUCCESS &&
-            (parts->lud_attrs != NULL || parts->lud_filter != NULL || parts->lud_exts != NULL);
-        buf_clear(&text);
+        int code = ldap_url_parse(url->hosts[i], &parts);
+        bool good = code == LDAP_URL_SUCCESS && parts->lud_port >= 0 && parts->lud_port <= PORT_MAX;
         ldap_free_urldesc(parts);
-        if (code == LDAP_URL_ERR_BADHOST || code == LDAP_URL_ERR_BADURL)
+        if (code == LDAP_URL_ERR_MEM)
+            return err_set(err, ST_TEMP, "no memory");
+        if (!good)
             return err_set(err, ST_INVALID, "store.url: host %zu is not HOST or HOST:PORT", i + 1);
-        if (code != LDAP_URL_SUCCESS || more)
-            return err_set(err, ST_INVALID,
-                           "store.url: not a directory (ldap://HOST[,HOST]/BASE, for example "
-                           "ldap://ldap.example.net/ou=inkan,dc=example,dc=net)");
     }
     return ST_OK;
 }
@@ -62,6 +64,8 @@ static enum status read_base(const char *host, struct span base, char **out, str
     if (code == LDAP_URL_SUCCESS)
         *out = span_dup(span_str(parts->lud_dn));
     ldap_free_urldesc(parts);
+    if (code != LDAP_URL_SUCCESS && code != LDAP_URL_ERR_MEM)
+        return no_directory(err);
     if (*out == NULL)
         return err_set(err, ST_TEMP, "no memory");
     bool good = (*out)[0] != '\0' && ldap_str2dn(*out, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS;
@@ -84,15 +88,20 @@ enum status url_read(const char *text, struct url *out, struct err *err)
     rest = span_from(rest, 3);
     struct span hosts = span_head(rest, span_find(rest, '/'));
     struct span base = span_from(rest, hosts.len + 1);
+    /* libldap knows more schemes, does not mind their case, and cuts a name at a NUL. What follows
+     * a base in a URL belongs to a search. */
+    if ((!out->tls && !out->local && !span_equal(scheme, SPAN_LIT("ldap"))) ||
+        strstr(text, "%00") != NULL || strchr(text, '?') != NULL)
+        return no_directory(err);
     enum status st = hosts.len > 0 ? ST_OK : err_set(err, ST_INVALID, "store.url: no host");
     if (span_find(hosts, '@') < hosts.len)
         st = err_set(err, ST_INVALID,
                      "store.url: no name or password stands here (see bind_dn and "
                      "bind_password_file in section ldap)");
-    while (st == ST_OK && hosts.len > 0 && span_next(&hosts, ',', &host))
+    while (st == ST_OK && span_next(&hosts, ',', &host))
         st = add_host(out, scheme, host, err);
     if (st == ST_OK)
-        st = check_parts(out, base, err);
+        st = check_hosts(out, err);
     if (st == ST_OK)
         st = read_base(out->hosts[0], base, &out->base, err);
     if (st != ST_OK)

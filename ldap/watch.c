@@ -5,22 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "ldap/escape.h"
 #include "ldap/map.h"
+#include "ldap/newer.h"
 #include "ldap/sync.h"
-
-enum { CSN_SIZE = 64, LOOK_BACK_S = 60 };
 
 struct watch {
     struct directory *dir;
-    int id;                /* of the search that the server tells by; 0: it is asked */
-    bool fresh;            /* nothing was given yet: what changed before is not known */
-    char newest[CSN_SIZE]; /* entryCSN of the newest entry seen */
-    bool named;            /* the entry at hand said a domain */
-    driver_row *row;       /* of the call under way, as the next */
+    int id;             /* of the search that the server tells by; 0: it is asked */
+    bool fresh;         /* nothing was given yet: what changed before is not known */
+    struct newer newer; /* than what was seen, of a server that is asked */
+    bool named;         /* the entry at hand said a domain */
+    driver_row *row;    /* of the call under way, as the next */
     void *arg;
     enum status status;
     struct err *err;
@@ -73,7 +70,8 @@ static void ours(const struct directory *dir, struct buf *filter, const char *wa
         wanted[count++] = subjects[i].attribute;
     if (dir->map != NULL && map_domain_attribute(dir)[0] != '\0')
         wanted[count++] = map_domain_attribute(dir);
-    wanted[count++] = "entryCSN";
+    const char *newer = dir->watch->newer.attribute;
+    wanted[count++] = newer != NULL ? newer : LDAP_NO_ATTRS; /* an empty list means all there are */
     wanted[count] = NULL;
 }
 
@@ -154,14 +152,12 @@ static void give_removed(struct watch *watch, LDAPMessage *entry)
 
 /* -- servers that are asked --------------------------------------------------------------- */
 
-static void note_csn(struct watch *watch, LDAPMessage *entry)
+static void note(struct watch *watch, LDAPMessage *entry)
 {
-    struct berval **values = ldap_get_values_len(watch->dir->ld, entry, "entryCSN");
-    char csn[CSN_SIZE] = "";
-    if (values != NULL && values[0] != NULL && values[0]->bv_len < sizeof csn)
-        memcpy(csn, values[0]->bv_val, values[0]->bv_len);
-    if (strcmp(csn, watch->newest) > 0)
-        memcpy(watch->newest, csn, sizeof csn);
+    struct berval **values = ldap_get_values_len(watch->dir->ld, entry, watch->newer.attribute);
+    if (values != NULL && values[0] != NULL)
+        newer_note(&watch->newer, span_of(values[0]->bv_val, values[0]->bv_len),
+                   clock_monotonic_ms());
     ldap_value_free_len(values);
 }
 
@@ -169,7 +165,7 @@ static enum status take_newer(void *arg, struct directory *dir, LDAPMessage *ent
 {
     struct watch *watch = arg;
     (void)dir, (void)err;
-    note_csn(watch, entry);
+    note(watch, entry);
     give_entry(watch, entry);
     return watch->status;
 }
@@ -177,33 +173,28 @@ static enum status take_newer(void *arg, struct directory *dir, LDAPMessage *ent
 static enum status ask(struct directory *dir, struct err *err)
 {
     const char *wanted[WANTED_MAX];
+    struct newer *newer = &dir->watch->newer;
     struct buf filter = {0};
-    struct span newest = span_str(dir->watch->newest);
-    buf_append_str(&filter, "(&(entryCSN>=");
-    escape_filter(newest, &filter);
-    buf_append_str(&filter, ")(!");
-    escape_equals("entryCSN", newest, &filter);
-    buf_append_char(&filter, ')');
+    enum status st = newer->attribute == NULL ? newer_choose(newer, dir, err) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    buf_append_str(&filter, "(&");
+    newer_filter(newer, &filter);
     ours(dir, &filter, wanted);
     buf_append_char(&filter, ')');
     const struct directory_search search = {.base = dir->root,
                                             .scope = LDAP_SCOPE_SUBTREE,
                                             .filter = buf_cstr(&filter),
-                                            .attributes = wanted};
-    enum status st = buf_check(&filter, "filter", err);
+                                            .attributes = wanted,
+                                            .here = true};
+    int64_t sent_ms = clock_monotonic_ms();
+    st = buf_check(&filter, "filter", err);
     if (st == ST_OK)
         st = directory_search(dir, &search, take_newer, dir->watch, err);
+    if (st == ST_OK)
+        newer_done(newer, sent_ms);
     buf_clear(&filter);
     return st;
-}
-
-/* Who is asked is asked from a while before now on, for clocks that differ. */
-static void note_now(struct watch *watch)
-{
-    time_t from = time(NULL) - LOOK_BACK_S;
-    struct tm utc;
-    gmtime_r(&from, &utc);
-    strftime(watch->newest, sizeof watch->newest, "%Y%m%d%H%M%S.000000Z#000000#000#000000", &utc);
 }
 
 /* -- servers that tell -------------------------------------------------------------------- */
@@ -229,7 +220,8 @@ static enum status read_csns(struct directory *dir, const char *base, struct buf
     const struct directory_search search = {.base = base,
                                             .scope = LDAP_SCOPE_BASE,
                                             .filter = "(objectClass=*)",
-                                            .attributes = attributes};
+                                            .attributes = attributes,
+                                            .here = true};
     enum status st = directory_search(dir, &search, take_csns, cookie, err);
     return st == ST_TEMP ? st : ST_OK; /* an entry we may not see is as good as none */
 }
@@ -356,7 +348,7 @@ enum status watch_begin(struct driver_conn *conn, int *fd_out, struct err *err)
         return err_set(err, ST_TEMP, "ldap: no memory");
     dir->watch->dir = dir;
     dir->watch->fresh = true;
-    note_now(dir->watch);
+    newer_start(&dir->watch->newer);
     *fd_out = -1;
     enum status st = dir->syncs ? read_cookie(dir, &cookie, err) : ST_OK;
     if (st == ST_OK && cookie.len > 0)

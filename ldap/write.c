@@ -2,7 +2,6 @@
 #include "ldap/write.h"
 
 #include <inttypes.h>
-#include <lber.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,98 +72,6 @@ enum status write_number(struct write *write, const char *attribute, int64_t val
     return st;
 }
 
-/* -- octets ------------------------------------------------------------------------------- */
-
-static bool encode_write(BerElement *ber, const struct write *write)
-{
-    bool good = ber_printf(ber, "{iss{", write->type, write->dn, write->assertion) >= 0;
-    for (size_t i = 0; i < write->count && good; i++) {
-        const struct write_value *value = &write->values[i];
-        struct span octets = buf_span(&value->value);
-        good = ber_printf(ber, "{sob}", value->attribute, octets.data != NULL ? octets.data : "",
-                          (ber_len_t)octets.len, (int)value->none) >= 0;
-    }
-    return good && ber_printf(ber, "}}") >= 0;
-}
-
-enum status write_list_encode(const struct writes *writes, struct buf *out, struct err *err)
-{
-    struct berval octets = {0};
-    BerElement *ber = ber_alloc_t(LBER_USE_DER);
-    bool good = ber != NULL && ber_printf(ber, "{") >= 0;
-    for (size_t i = 0; i < writes->count && good; i++)
-        good = encode_write(ber, &writes->list[i]);
-    good = good && ber_printf(ber, "}") >= 0 && ber_flatten2(ber, &octets, 0) == 0;
-    if (good)
-        buf_append(out, octets.bv_val, octets.bv_len);
-    ber_free(ber, 1);
-    return good ? buf_check(out, "transaction", err) : err_set(err, ST_TEMP, "no memory");
-}
-
-static enum status broken(struct err *err)
-{
-    return err_set(err, ST_BROKEN, "the transaction kept in the directory cannot be read");
-}
-
-static enum status decode_values(BerElement *ber, struct write *write, struct err *err)
-{
-    ber_len_t len = 0;
-    char *last = NULL;
-    enum status st = ST_OK;
-    for (ber_tag_t tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT && st == ST_OK;
-         tag = ber_next_element(ber, &len, last)) {
-        char *attribute = NULL;
-        struct berval value = {0};
-        ber_int_t none = 0;
-        if (ber_scanf(ber, "{amb}", &attribute, &value, &none) == LBER_ERROR)
-            st = broken(err);
-        else
-            st = write_value(write, attribute, span_of(value.bv_val, value.bv_len), none != 0, err);
-        ber_memfree(attribute);
-    }
-    return st;
-}
-
-static enum status decode_write(BerElement *ber, struct writes *out, struct err *err)
-{
-    ber_int_t type = 0;
-    char *dn = NULL, *assertion = NULL;
-    struct write *write = NULL;
-    enum status st = ST_OK;
-    if (ber_scanf(ber, "{iaa", &type, &dn, &assertion) == LBER_ERROR || type < WRITE_ADD ||
-        type > WRITE_MOVE)
-        st = broken(err);
-    if (st == ST_OK && (write = write_list_new(out, (enum write_type)type, dn, assertion)) == NULL)
-        st = err_set(err, ST_TEMP, "no memory");
-    if (st == ST_OK)
-        st = decode_values(ber, write, err);
-    if (st == ST_OK && ber_scanf(ber, "}") == LBER_ERROR)
-        st = broken(err);
-    ber_memfree(dn);
-    ber_memfree(assertion);
-    return st;
-}
-
-enum status write_list_decode(struct span octets, struct writes *out, struct err *err)
-{
-    struct berval whole = {.bv_len = octets.len, .bv_val = (char *)(uintptr_t)octets.data};
-    ber_len_t len = 0;
-    char *last = NULL;
-    BerElement *ber = ber_init(&whole);
-    if (ber == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    enum status st = ber_peek_tag(ber, &len) == LBER_SEQUENCE ? ST_OK : broken(err);
-    for (ber_tag_t tag = st == ST_OK ? ber_first_element(ber, &len, &last) : LBER_DEFAULT;
-         tag != LBER_DEFAULT && st == ST_OK; tag = ber_next_element(ber, &len, last))
-        st = decode_write(ber, out, err);
-    ber_free(ber, 1);
-    if (st == ST_OK && out->count == 0)
-        st = broken(err);
-    if (st != ST_OK)
-        write_list_clear(out);
-    return st;
-}
-
 /* -- doing -------------------------------------------------------------------------------- */
 
 /* The attributes of a write as libldap wants them. All is borrowed but the arrays. */
@@ -218,12 +125,15 @@ static enum status mods_make(const struct write *write, struct mods *mods, struc
     return ST_OK;
 }
 
-static enum status move(struct directory *dir, struct write *write, struct err *err)
+static enum status move(struct directory *dir, struct write *write, const char *assertion,
+                        struct err *err)
 {
     if (write->count != 2)
         return err_set(err, ST_BROKEN, "ldap: a move without a place to go to");
-    return directory_move(dir, write->dn, buf_cstr(&write->values[0].value),
-                          buf_cstr(&write->values[1].value), err);
+    const struct directory_target target = {.rdn = buf_cstr(&write->values[0].value),
+                                            .parent = buf_cstr(&write->values[1].value),
+                                            .assertion = assertion};
+    return directory_move(dir, write->dn, &target, err);
 }
 
 /* The reason comes first: DNs may be longer than an error's text. */
@@ -243,7 +153,7 @@ enum status write_once(struct directory *dir, struct write *write, struct err *e
     else if (st == ST_OK && write->type == WRITE_CHANGE)
         st = directory_modify(dir, write->dn, mods.pointers, assertion, err);
     else if (st == ST_OK && write->type == WRITE_MOVE)
-        st = move(dir, write, err);
+        st = move(dir, write, assertion, err);
     else if (st == ST_OK)
         st = directory_delete(dir, write->dn, assertion, err);
     mods_clear(&mods);
@@ -292,11 +202,36 @@ static enum status was_changed(struct directory *dir, const struct write *write,
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Whether there is an entry where a WRITE_MOVE brings one. */
+static enum status was_moved(struct directory *dir, const struct write *write, bool *out,
+                             struct err *err)
+{
+    static const char *const nothing[] = {LDAP_NO_ATTRS, NULL};
+    struct buf dn = {0};
+    *out = false;
+    buf_append_span(&dn, buf_span(&write->values[0].value));
+    buf_append_char(&dn, ',');
+    buf_append_span(&dn, buf_span(&write->values[1].value));
+    const struct directory_search search = {.base = buf_cstr(&dn),
+                                            .scope = LDAP_SCOPE_BASE,
+                                            .filter = "(objectClass=*)",
+                                            .attributes = nothing};
+    enum status st = buf_check(&dn, "DN", err);
+    if (st == ST_OK)
+        st = directory_search(dir, &search, note_entry, out, err);
+    buf_clear(&dn);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 static enum status judge_conflict(struct directory *dir, const struct write *write,
                                   enum write_outcome *out, struct err *err)
 {
     bool done = true;
-    enum status st = write->type == WRITE_CHANGE ? was_changed(dir, write, &done, err) : ST_OK;
+    enum status st = ST_OK;
+    if (write->type == WRITE_CHANGE)
+        st = was_changed(dir, write, &done, err);
+    else if (write->type == WRITE_MOVE)
+        st = was_moved(dir, write, &done, err);
     *out = done ? WRITE_WAS_DONE : WRITE_LOST;
     return st;
 }

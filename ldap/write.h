@@ -3,7 +3,7 @@
  * What a transaction is going to do to the directory: a list of writes, each to one entry, that
  * can be put into octets and read back. Each may be done twice, or by two programs at once, with
  * the same outcome: an entry is added if it is not there, changed or removed if it still has the
- * version that it had, moved if it is still where it was.
+ * version that it had, moved if it is still where it was with the version that it had.
  */
 #ifndef INKAN_LDAP_WRITE_H
 #define INKAN_LDAP_WRITE_H
@@ -48,7 +48,8 @@ void write_list_clear(struct writes *writes);
 /* Appends the list as octets (BER). */
 enum status write_list_encode(const struct writes *writes, struct buf *out,
                               struct err *err) MUST_CHECK;
-/* ST_BROKEN: the octets are not such a list. */
+/* Into a list that is empty. ST_BROKEN: the octets are not such a list, or one of no writes. The
+ * memory is in proportion to the octets, whatever they say. */
 enum status write_list_decode(struct span octets, struct writes *out, struct err *err) MUST_CHECK;
 
 /* Does one write. ST_CONFLICT: the entry is there already, or no longer matches the assertion. */

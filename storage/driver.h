@@ -29,6 +29,7 @@ struct driver_options {
     const char *url;
     const struct settings_ldap *ldap; /* for directories; outlives the connection */
     bool create;                      /* make the data base if it is not there (store init) */
+    bool writes; /* the program changes things, and has to see its own changes at once */
     int version; /* of the schema, as the caller wants it, for stores that have none of their own */
 };
 

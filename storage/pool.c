@@ -62,8 +62,10 @@ static enum status check_schema(const struct pool *pool, struct driver_conn *con
 static enum status connect(const struct pool *pool, int64_t deadline_ms, struct driver_conn **out,
                            struct err *err)
 {
-    const struct driver_options options = {
-        .url = pool->options.url, .ldap = pool->options.ldap, .version = pool->options.schema};
+    const struct driver_options options = {.url = pool->options.url,
+                                           .ldap = pool->options.ldap,
+                                           .version = pool->options.schema,
+                                           .writes = pool->options.writes};
     struct driver_conn *conn = NULL;
     enum status st = pool->options.driver->open(&options, deadline_ms, &conn, err);
     /* A store that is not there needs a person, not a retry. */

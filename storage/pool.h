@@ -18,6 +18,7 @@ struct pool_options {
     const struct settings_ldap *ldap;
     size_t connections; /* at most, 1 to POOL_CONNECTIONS_MAX */
     int schema;         /* a new connection must show this schema version */
+    bool writes;        /* as of driver_options */
 };
 
 struct pool *pool_new(const struct pool_options *options) MUST_CHECK; /* NULL: no memory */

@@ -24,8 +24,12 @@ enum status store_open(const struct store_options *options, struct store **out, 
     size_t connections = options->connections;
     if (connections < 1 || connections > POOL_CONNECTIONS_MAX)
         connections = connections < 1 ? 1 : POOL_CONNECTIONS_MAX;
-    const struct pool_options pool = {driver, store->url, options->ldap, connections,
-                                      STORE_SCHEMA_VERSION};
+    const struct pool_options pool = {.driver = driver,
+                                      .url = store->url,
+                                      .ldap = options->ldap,
+                                      .connections = connections,
+                                      .schema = STORE_SCHEMA_VERSION,
+                                      .writes = options->actor != NULL};
     if (store->url != NULL && store->actor != NULL)
         store->pool = pool_new(&pool);
     if (store->pool == NULL) {

@@ -98,6 +98,13 @@ o: Example
 dc: example
 """
 
+NO_CSN = """\
+dn: olcDatabase={{1}}mdb,cn=config
+changetype: modify
+add: olcAccess
+olcAccess: {{0}}to attrs=entryCSN,contextCSN by dn.exact="{account[0]}" none by * break
+"""
+
 MIRROR = """\
 dn: olcDatabase={{1}}mdb,cn=config
 changetype: modify
@@ -222,6 +229,11 @@ class Slapd:
             for text in documented(heading).values():
                 self.modify(text, CONFIG)
 
+    def hide_csn(self, account):
+        """Makes it what a server without entryCSN is like for the account."""
+        self.modify(NO_CSN.format(account=account), CONFIG)
+        assert self.search("(entryCSN=*)") and not self.search("(entryCSN=*)", account=account)
+
     @classmethod
     def single(cls, folder, name="slapd", **options):
         return cls(folder, name, **options).add_accounts()
@@ -318,9 +330,10 @@ class Slapd:
         done = self._tool("ldapadd", account, text=text)
         assert done.returncode == 0, f"{text}: {done.stderr}"
 
-    def modify(self, text, account=ROOT):
-        """LDIF change records."""
-        done = self._tool("ldapmodify", account, text=text)
+    def modify(self, text, account=ROOT, relaxed=False):
+        """LDIF change records; relaxed: also of what is the server's own."""
+        more = ("-e", "!relax") if relaxed else ()
+        done = self._tool("ldapmodify", account, *more, text=text)
         assert done.returncode == 0, f"{text}: {done.stderr}"
 
     def delete(self, dn):

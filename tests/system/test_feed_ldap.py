@@ -2,10 +2,12 @@
 """What was changed in a directory is in force on every worker within two seconds, without a reload,
 whether inkan changed it or another tool did.
 
-Servers with slapo-syncprov tell of all changes. Others are asked, and cannot tell of an entry that
-another tool removed; that is in force when what is cached is past its time."""
+Servers with slapo-syncprov tell of all changes. Others are asked, by entryCSN or, where inkand does
+not get to see that, by modifyTimestamp. They cannot tell of an entry that another tool removed; that
+is in force when what is cached is past its time."""
 
 import contextlib
+import re
 import socket
 import time
 
@@ -42,7 +44,15 @@ def asked(module_folder):
     server.kill()
 
 
-@pytest.fixture(params=["telling", "asked"])
+@pytest.fixture(scope="module")
+def asked_by_time(module_folder):
+    server = slapd_with(module_folder, "asked-by-time")
+    server.hide_csn(SIGNER)
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["telling", "asked", "asked_by_time"])
 def slapd(request):
     return request.getfixturevalue(request.param)
 
@@ -175,6 +185,52 @@ def test_named_in_capitals_by_another_tool(slapd, start):
     assert (shown["domain"], shown["selector"]) == (domain, "ed25519")
     replace(slapd, domain_dn(domain), inkanDomainStatus="suspended")
     daemon.becomes(domain, [])
+
+
+def set_status(slapd, dn, status, stamp):
+    """With the time of the change, as it is when two are made within one second."""
+    slapd.modify(f"dn: {dn}\nchangetype: modify\nreplace: inkanDomainStatus\n"
+                 f"inkanDomainStatus: {status}\n-\nreplace: modifyTimestamp\n"
+                 f"modifyTimestamp: {stamp}\n", relaxed=True)
+    assert slapd.search("(objectClass=*)", "modifyTimestamp", base=dn, scope="base")[0][
+        "modifyTimestamp"] == [stamp.encode()]
+
+
+def test_changed_twice_within_a_second_by_another_tool(asked_by_time, start):
+    """The second change leaves the entry with the time that it had."""
+    domain = "twice.example"
+    asked_by_time.command.add_domain(domain, algorithms=("ed25519-sha256",))
+    daemon = Daemon(start(asked_by_time))
+    daemon.becomes(domain, ["ed25519"])
+    for _ in range(2):
+        stamp = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+        set_status(asked_by_time, domain_dn(domain), "suspended", stamp)
+        daemon.becomes(domain, [])
+        set_status(asked_by_time, domain_dn(domain), "active", stamp)
+        daemon.becomes(domain, ["ed25519"])
+
+
+def given(slapd):
+    """How many entries each search by modifyTimestamp gave, in the order of their ends."""
+    calls, counts = set(), []
+    for call, asks, count in re.findall(
+            r'(conn=\d+ op=\d+) (?:(SRCH) .*filter="\(&\(modifyTimestamp>='
+            r'|SEARCH RESULT .*nentries=(\d+))', slapd.process.log_text()):
+        if asks:
+            calls.add(call)
+        elif call in calls:
+            counts.append(int(count))
+    return counts
+
+
+def test_what_did_not_change_is_not_given_for_ever(asked_by_time, start):
+    asked_by_time.command.add_domain("quiet.example", algorithms=("ed25519-sha256",))
+    daemon = Daemon(start(asked_by_time))
+    daemon.becomes("quiet.example", ["ed25519"])
+    wait_for("the searches give it", lambda: any(given(asked_by_time)[-4:]))
+    wait_for("they no longer do", lambda: not any(given(asked_by_time)[-4:]), 10)
+    replace(asked_by_time, domain_dn("quiet.example"), inkanDomainStatus="suspended")
+    daemon.becomes("quiet.example", [])
 
 
 def test_removed_by_another_tool(telling, start):

@@ -10,7 +10,7 @@ import pytest
 
 import messages
 from inkan import Inkan
-from ldap import BASE, CONFIG, Authority, Slapd
+from ldap import ADMIN, BASE, CONFIG, Authority, Slapd
 from milter import Milter
 from peers import python_dkim, signatures_of
 from process import wait_for
@@ -72,13 +72,18 @@ def entry(domain, selector, key, active=None, under=BASE):
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture(scope="module")
-def server(module_folder):
-    slapd = Slapd.single(module_folder)
+def slapd_with_schemas(module_folder, name, **options):
+    slapd = Slapd.single(module_folder, name, **options)
     slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
     slapd.modify("dn: cn=config\nchangetype: modify\nadd: olcAttributeOptions\n"
                  "olcAttributeOptions: x-\n", CONFIG)
     slapd.ldif_add(as_config("own", OWN_SCHEMA), CONFIG)
+    return slapd
+
+
+@pytest.fixture(scope="module")
+def server(module_folder):
+    slapd = slapd_with_schemas(module_folder, "slapd")
     yield slapd
     slapd.stop()
 
@@ -98,12 +103,17 @@ def keys(server):
     return made
 
 
-@pytest.fixture
-def inkan(server, keys, folder):
-    del keys
+def inkan_for(server, folder):
     made = Inkan(folder, **server.settings(), ldap__map_filter="(DKIMDomain=%d)",
                  ldap__allow_unsealed_keys="yes")
     made.ok("vault", "init")
+    return made
+
+
+@pytest.fixture
+def inkan(server, keys, folder):
+    del keys
+    made = inkan_for(server, folder)
     yield made
     made.stop()
 
@@ -122,11 +132,43 @@ def verdicts(inkan, domain, keys):
     return python_dkim(signed.replace(b"\n", b"\r\n"), records)
 
 
-def test_tenants_that_share_a_selector_sign_each_with_its_own_key(inkan, keys):
-    for domain in ("alpha.example", "beta.example", "bare.example"):
+def test_filter_on_the_selector_alone_is_refused(inkan):
+    """An LDAP filter on the selector alone signed one tenant's mail with another tenant's key: of
+    OpenDKIM's entries with one selector the first that came was taken."""
+    for text in ("(DKIMSelector=s1)", "(DKIMSelector=*)", "(DKIMSelector=%s)",
+                 "(&(objectClass=DKIM)(DKIMSelector=s1))"):
+        inkan.configure(ldap__map_filter=text)
+        answer = inkan.run("sign", stdin=messages.compose(b"a@alpha.example"))
+        assert (answer.returncode, answer.output) == (2, b"")
+        assert "map_filter" in answer.stderr
+        assert "has neither %d nor %D, so it finds all domains at once" in answer.stderr
+        daemon = inkan.launch()
+        wait_for("inkand ends", lambda: not daemon.is_alive())
+        assert "has neither %d nor %D, so it finds all domains at once" in daemon.log_text()
+        inkan.daemon = None
+
+
+# The second and third find the entries of other domains, too.
+@pytest.mark.parametrize("text", ["(DKIMDomain=%d)", "(|(DKIMDomain=%d)(DKIMSelector=s1))",
+                                  "(|(DKIMSelector=*)(DKIMIdentity=%D))"])
+def test_filter_on_the_selector_alone_signs_no_tenants_mail_with_anothers_key(inkan, keys, text):
+    """The domain that an entry names is compared, whatever the filter has found. Each signature is
+    good by the domain's own public key and by nobody else's of the same selector."""
+    shared = ["alpha.example", "beta.example", "bare.example"]
+    inkan.configure(ldap__map_filter=text)
+    for domain in shared:
         assert verdicts(inkan, domain, keys) == [("s1", True)]
-        swapped = {**keys, (domain, "s1"): keys["twice.example", "2024"]}
-        assert verdicts(inkan, domain, swapped) == [("s1", False)]
+        for other in set(shared) - {domain}:
+            swapped = {**keys, (domain, "s1"): keys[other, "s1"]}
+            assert verdicts(inkan, domain, swapped) == [("s1", False)]
+    assert inkan.run("sign", stdin=messages.compose(b"a@unknown.example")).output == b""
+    inkan.start()
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        for domain in (*shared, *shared):
+            _, message = milter.message(messages.compose(b"a@" + domain.encode()))
+            assert python_dkim(message, {f"s1._domainkey.{domain}": record_of(keys[domain, "s1"])}
+                               ) == [("s1", True)]
 
 
 def test_of_two_active_keys_the_last_selector_signs(inkan, keys):
@@ -151,7 +193,7 @@ def test_it_is_only_read(inkan):
         {"alpha.example", "beta.example", "bare.example", "twice.example"})
 
 
-def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server, keys):
+def follows_changes(inkan, server):
     inkan.start()
 
     def selectors():
@@ -172,6 +214,23 @@ def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server, k
     wait_for("nothing signs", lambda: selectors() == [], 2)
     activate("s1", "TRUE")
     wait_for("the first signs again", lambda: selectors() == ["s1"], 2)
+
+
+def test_a_change_by_other_tools_is_in_force_within_two_seconds(inkan, server):
+    follows_changes(inkan, server)
+
+
+def test_a_change_is_in_force_where_only_its_second_is_shown(module_folder, folder):
+    server = slapd_with_schemas(module_folder, "asked-by-time", overlays=())
+    made = inkan_for(server, folder)
+    try:
+        server.hide_csn(ADMIN)
+        for selector, active in (("s1", "TRUE"), ("s2", "FALSE")):
+            server.ldif_add(entry("beta.example", selector, new_rsa(), active))
+        follows_changes(made, server)
+    finally:
+        made.stop()
+        server.stop()
 
 
 def test_a_domains_own_entry_with_its_keys_as_options(inkan, server):
