@@ -209,11 +209,15 @@ const struct settings_entry settings_table[] = {
      .help = "With map_filter: names whose domain it is."},
 
     {"dns", "nameservers", TYPE_TEXT, AT(dns.nameservers), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_servers,
-     .allowed = SERVER_LIST "; empty: those of the system",
-     .help = "Resolvers that are asked what the world's DNS serves."},
+     .check = settings_check_resolvers,
+     .allowed = "address[:port], comma separated, IPv6 in brackets; empty: those of the system",
+     .help =
+         "Resolvers that must have a record before it counts as published. When they are given, "
+         "each of them is asked."},
     {"dns", "port", TYPE_NUMBER, AT(dns.port), .fallback = "53", RANGE("1", "65535"),
-     .dormant = true, .help = "Port of authoritative servers."},
+     .help = "Port of authoritative servers."},
+    {"dns", "timeout", TYPE_MILLISECONDS, AT(dns.timeout_ms), .fallback = "5s",
+     RANGE("10ms", "10m"), .help = "Time for one look at one record, at all its servers."},
     {"dns", "delegation_zone", TYPE_TEXT, AT(dns.delegation_zone), .fallback = "", .optional = true,
      .dormant = true, .check = settings_check_word, .allowed = "a domain; empty: none",
      .help = "Zone of the provider that holds the key records of delegated domains."},
