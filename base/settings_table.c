@@ -211,9 +211,7 @@ const struct settings_entry settings_table[] = {
     {"dns", "nameservers", TYPE_TEXT, AT(dns.nameservers), .fallback = "", .optional = true,
      .check = settings_check_resolvers,
      .allowed = "address[:port], comma separated, IPv6 in brackets; empty: those of the system",
-     .help =
-         "Resolvers that must have a record before it counts as published. When they are given, "
-         "each of them is asked."},
+     .help = "Resolvers that must have a record before it counts as published."},
     {"dns", "port", TYPE_NUMBER, AT(dns.port), .fallback = "53", RANGE("1", "65535"),
      .help = "Port of authoritative servers."},
     {"dns", "timeout", TYPE_MILLISECONDS, AT(dns.timeout_ms), .fallback = "5s",
