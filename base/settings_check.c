@@ -114,6 +114,13 @@ static enum status server_check(struct span item, struct err *err)
     return visible_ascii(item, err);
 }
 
+enum status settings_check_server(struct span value, struct err *err)
+{
+    if (span_find(value, ',') < value.len)
+        return err_set(err, ST_INVALID, "more than one server");
+    return server_check(value, err);
+}
+
 enum status settings_check_servers(struct span value, struct err *err)
 {
     return each_item(value, server_check, err);

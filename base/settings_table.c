@@ -220,11 +220,14 @@ const struct settings_entry settings_table[] = {
      .dormant = true, .check = settings_check_word, .allowed = "a domain; empty: none",
      .help = "Zone of the provider that holds the key records of delegated domains."},
     {"dns", "update_server", TYPE_TEXT, AT(dns.update_server), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_servers, .allowed = "host[:port]; empty: none",
-     .help = "Server that takes dynamic updates (RFC 2136)."},
+     .check = settings_check_server, .allowed = "host[:port], IPv6 in brackets; empty: none",
+     .help =
+         "Server that takes dynamic updates (RFC 2136): the primary of the zones that inkan dns "
+         "publish writes to."},
     {"dns", "tsig_key_file", TYPE_TEXT, AT(dns.tsig_key_file), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_file, .allowed = FILE_NAME "; empty: none",
-     .help = "File with the BIND key clause that signs updates."},
+     .check = settings_check_file, .allowed = FILE_NAME "; empty: updates are not signed",
+     .help = "File with the BIND key clause that signs updates (hmac-sha256, hmac-sha384 or "
+             "hmac-sha512), readable by its owner only, or root's and readable by its group."},
 
     {"metrics", "listen", TYPE_TEXT, AT(metrics.listen), .fallback = "127.0.0.1:9891",
      .optional = true, .dormant = true, .check = settings_check_servers,
