@@ -110,6 +110,8 @@ static const struct command commands[] = {
      "prints the TXT records that DNS must show, of one domain or of all", records},
     {"check", "[DOMAIN] [--all]",
      "asks all name servers whether they show these records, and tells what to do", dns_check},
+    {"publish", "[DOMAIN] [--all]",
+     "adds, replaces and removes these records through dynamic updates", dns_publish},
     {NULL, NULL, NULL, NULL},
 };
 

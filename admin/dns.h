@@ -14,7 +14,8 @@ enum status dns_which_keys(struct admin *admin, const struct args *args,
                            char name[DKIM_DOMAIN_SIZE], struct query *out,
                            struct err *err) MUST_CHECK;
 
-/* inkan dns check */
+/* inkan dns check, inkan dns publish */
 enum status dns_check(struct admin *admin, const struct args *args, struct err *err);
+enum status dns_publish(struct admin *admin, const struct args *args, struct err *err);
 
 #endif
