@@ -299,7 +299,7 @@ enum status exchange_ask(const struct exchange *exchange, struct span message, s
     if (status != ST_OK || !is_cut(buf_span(answer)))
         return status;
     status = ask_tcp(&talk, answer);
-    return status == ST_OK ? ST_OK : err_context(err, "the answer is cut, and over TCP");
+    return status == ST_OK ? ST_OK : err_context(err, "the answer is truncated, and over TCP");
 }
 
 bool exchange_has_route(const char *address)

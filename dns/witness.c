@@ -80,7 +80,7 @@ static bool is_usable(const struct query_answer *answer, struct witness *witness
         witness_say(witness, WITNESS_UNKNOWN,
                     "is not authoritative for this name, although the zone says so");
     else if (answer->truncated)
-        witness_say(witness, WITNESS_UNKNOWN, "cuts its answer, over TCP as well");
+        witness_say(witness, WITNESS_UNKNOWN, "truncates its answer, over TCP as well");
     else
         return true;
     return false;

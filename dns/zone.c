@@ -2,6 +2,7 @@
 #include "dns/zone.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -85,6 +86,12 @@ static void find_addresses(const struct search *search)
 
 /* -- zones ------------------------------------------------------------------------------------ */
 
+static int compare_servers(const void *a, const void *b)
+{
+    return strcmp(((const struct zone_server *)a)->name, ((const struct zone_server *)b)->name);
+}
+
+/* In an order that is the same each time, as resolvers turn it. */
 static void take_servers(struct zone *zone, const char *name, const struct resolver_answer *answer)
 {
     *zone = (struct zone){.server_count = 0};
@@ -94,6 +101,7 @@ static void take_servers(struct zone *zone, const char *name, const struct resol
         struct span host = buf_span(&answer->records[i]);
         snprintf(server->name, sizeof server->name, "%.*s", (int)host.len, host.data);
     }
+    qsort(zone->servers, zone->server_count, sizeof *zone->servers, compare_servers);
 }
 
 /* ST_NOT_FOUND when there is no zone of that very name. */
