@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/dns.h"
+
 #include "admin/command.h"
 #include "admin/keys.h"
 #include "admin/rows.h"
@@ -57,7 +59,7 @@ static enum status write_all(struct admin *admin, const struct query *query,
     return status;
 }
 
-/* The domain to list, or "" for all of them. */
+/* The domain named, or "" for all of them. */
 static enum status which_domain(struct admin *admin, const struct args *args,
                                 char name[DKIM_DOMAIN_SIZE], struct err *err)
 {
@@ -77,10 +79,20 @@ static enum status which_domain(struct admin *admin, const struct args *args,
     return status;
 }
 
+enum status dns_which_keys(struct admin *admin, const struct args *args,
+                           char name[DKIM_DOMAIN_SIZE], struct query *out, struct err *err)
+{
+    *out = (struct query){.kind = &kind_key};
+    enum status status = which_domain(admin, args, name, err);
+    if (status == ST_OK && name[0] != '\0')
+        rows_where_text(out, "domain", name);
+    return status;
+}
+
 static enum status records(struct admin *admin, const struct args *args, struct err *err)
 {
     char name[DKIM_DOMAIN_SIZE];
-    struct query query = {.kind = &kind_key};
+    struct query query;
     enum records_format format = admin->output.json ? RECORDS_JSON : RECORDS_ZONE;
     const char *given = args_option(args, "--format");
     enum status status = ST_OK;
@@ -88,19 +100,19 @@ static enum status records(struct admin *admin, const struct args *args, struct 
         return err_context(err, "--format");
     if (admin->output.json && format != RECORDS_JSON)
         return err_set(err, ST_INVALID, "--json and --format %s exclude each other", given);
-    status = which_domain(admin, args, name, err);
-    if (status != ST_OK)
-        return status;
-    if (name[0] != '\0')
-        rows_where_text(&query, "domain", name);
-    return write_all(admin, &query, format, err);
+    status = dns_which_keys(admin, args, name, &query, err);
+    return status == ST_OK ? write_all(admin, &query, format, err) : status;
 }
 
 static const struct command commands[] = {
     {"records",
      "[DOMAIN] [--all] [--format zone|oneline|json|nsupdate|powerdns|route53|cloudflare|octodns]",
      "prints the TXT records that DNS must show, of one domain or of all", records},
+    {"check", "[DOMAIN] [--all]",
+     "asks all name servers whether they show these records, and tells what to do", dns_check},
+    {"publish", "[DOMAIN] [--all]",
+     "adds, replaces and removes these records through dynamic updates", dns_publish},
     {NULL, NULL, NULL, NULL},
 };
 
-const struct noun dns_noun = {"dns", "the records to publish", commands};
+const struct noun dns_noun = {"dns", "the records to publish, and what DNS shows", commands};

@@ -268,6 +268,20 @@ void output_text(struct output *output, const char *member, struct span value)
     buf_append_char(&output->text, '\n');
 }
 
+void output_texts(struct output *output, const char *member, const char *const *texts, size_t count)
+{
+    if (output->json) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < count; i++)
+            json_array_append_new(list, json_of_text(span_str(texts[i])));
+        json_next(output, member);
+        json_append(output, list);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        output_text(output, member, span_str(texts[i]));
+}
+
 static void write_members(struct output *output, const struct kind *kind, const void *record)
 {
     for (size_t i = 0; i < kind->field_count; i++) {

@@ -54,6 +54,9 @@ void output_list_end(struct output *output, const struct kind *kind);
  * until output_end. */
 void output_begin(struct output *output, const struct kind *kind, const void *record);
 void output_text(struct output *output, const char *member, struct span value);
+/* A list of texts as one more member; a line each for people. */
+void output_texts(struct output *output, const char *member, const char *const *texts,
+                  size_t count);
 void output_end(struct output *output);
 /* An object and nothing more. */
 void output_record(struct output *output, const struct kind *kind, const void *record);

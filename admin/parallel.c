@@ -33,18 +33,30 @@ static size_t core_count(void)
     return (size_t)CPU_COUNT(&cores);
 }
 
-void parallel_run(size_t count, parallel_work *work, void *arg)
+/* On so many threads; the caller is one of them. */
+static void run_on(size_t most, struct parts *parts)
 {
     pthread_t threads[THREADS_MAX];
-    size_t started = 0, wanted = core_count() - 1; /* the caller is one of them */
-    struct parts parts = {.work = work, .arg = arg, .count = count};
+    size_t started = 0, wanted = most - 1;
     if (wanted > THREADS_MAX)
         wanted = THREADS_MAX;
-    if (count > 0 && wanted > count - 1)
-        wanted = count - 1;
-    while (started < wanted && pthread_create(&threads[started], NULL, do_parts, &parts) == 0)
+    if (parts->count > 0 && wanted > parts->count - 1)
+        wanted = parts->count - 1;
+    while (started < wanted && pthread_create(&threads[started], NULL, do_parts, parts) == 0)
         started++;
-    do_parts(&parts);
+    do_parts(parts);
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
+}
+
+void parallel_run(size_t count, parallel_work *work, void *arg)
+{
+    struct parts parts = {.work = work, .arg = arg, .count = count};
+    run_on(core_count(), &parts);
+}
+
+void parallel_wait(size_t count, parallel_work *work, void *arg)
+{
+    struct parts parts = {.work = work, .arg = arg, .count = count};
+    run_on(PARALLEL_WAITERS, &parts);
 }

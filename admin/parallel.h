@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Work in equal parts on all cores that the process may use: making keys takes long, and they do
- * not depend on each other.
+ * Work in equal parts, which do not depend on each other: on all cores that the process may use,
+ * where each takes long to compute, as making keys does; or on more threads than that, where each
+ * waits for servers.
  */
 #ifndef INKAN_ADMIN_PARALLEL_H
 #define INKAN_ADMIN_PARALLEL_H
@@ -14,5 +15,9 @@ typedef void parallel_work(void *arg, size_t index);
 /* Does the parts 0 to count - 1 and returns when all are done. Where no threads can be had the
  * caller's does everything. */
 void parallel_run(size_t count, parallel_work *work, void *arg);
+
+enum { PARALLEL_WAITERS = 32 };
+/* The same, PARALLEL_WAITERS parts at a time. */
+void parallel_wait(size_t count, parallel_work *work, void *arg);
 
 #endif

@@ -1,18 +1,106 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/proofs.h"
+#include "admin/publish.h"
 #include "admin/rotation_internal.h"
+
+struct rotation_dns {
+    struct proofs proofs;
+    struct publish *publish; /* NULL: others bring the records to DNS */
+};
 
 enum status rotation_dns_open(struct rotation *rotation, struct err *err)
 {
-    (void)rotation, (void)err;
-    return ST_OK;
+    struct rotation_dns *dns = calloc(1, sizeof *dns);
+    if (dns == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    rotation->dns = dns;
+    enum status status = proofs_open(rotation->admin, &dns->proofs, err);
+    if (status == ST_OK && rotation->settings->dns.update_server[0] != '\0')
+        status = publish_open(rotation->admin, &dns->publish, err);
+    return status;
 }
 
 void rotation_dns_close(struct rotation_dns *dns)
 {
-    (void)dns;
+    if (dns == NULL)
+        return;
+    proofs_close(&dns->proofs);
+    publish_close(dns->publish);
+    free(dns);
+}
+
+/* -- publishing ----------------------------------------------------------------------------------
+ */
+
+/* A zone that is somebody else's is no failure: its owner publishes the record, and DNS will show
+ * whether. That is seen when it is asked; so here only what was done is noted. */
+static void publish(const struct rotation_dns *dns, struct rotation_turn *const *turns,
+                    size_t count)
+{
+    struct key *keys = calloc(count, sizeof *keys); /* borrow what the keys of the page hold */
+    struct publish_result *results = calloc(count, sizeof *results);
+    struct err err = {0};
+    for (size_t i = 0; keys != NULL && i < count; i++)
+        keys[i] = *turns[i]->key;
+    if (keys != NULL && results != NULL &&
+        publish_keys(dns->publish, keys, count, results, &err) != ST_OK)
+        err_clear(&err);
+    for (size_t i = 0; results != NULL && i < count; i++) {
+        if (results[i].reason[0] != '\0')
+            buf_printf(&turns[i]->seen, "update server: %s; ", results[i].reason);
+    }
+    free(keys);
+    free(results);
+}
+
+/* -- asking --------------------------------------------------------------------------------------
+ */
+
+static void note(struct rotation_turn *turn, const struct proofs_item *item)
+{
+    static const enum key_shown shown[] = {
+        [WITNESS_RIGHT] = KEY_SHOWN_RIGHT,
+        [WITNESS_UNKNOWN] = KEY_SHOWN_UNKNOWN,
+        [WITNESS_MISSING] = KEY_SHOWN_MISSING,
+        [WITNESS_WRONG] = KEY_SHOWN_WRONG,
+    };
+    if (item->status != ST_OK) {
+        turn->status = item->status;
+        turn->err = item->err;
+        return;
+    }
+    turn->evidence.asked = true;
+    turn->evidence.shown = shown[item->proof.verdict];
+    turn->ttl_s = item->proof.ttl_max_s > 0 ? item->proof.ttl_max_s : 0;
+    proof_text(&item->proof, &turn->seen);
+}
+
+static void fail_all(struct rotation_turn *const *turns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        turns[i]->status = err_set(&turns[i]->err, ST_TEMP, "no memory");
 }
 
 void rotation_ask(struct rotation *rotation, struct rotation_turn *const *turns, size_t count)
 {
-    (void)rotation, (void)turns, (void)count;
+    struct proofs_item *items = calloc(count, sizeof *items);
+    struct err err = {0};
+    if (items == NULL) {
+        fail_all(turns, count);
+        return;
+    }
+    if (rotation->dns->publish != NULL)
+        publish(rotation->dns, turns, count);
+    for (size_t i = 0; i < count; i++)
+        items[i].key = turns[i]->key;
+    if (proofs_make(&rotation->dns->proofs, items, count, NULL, &err) != ST_OK)
+        err_clear(&err); /* each item has its own */
+    for (size_t i = 0; i < count; i++) {
+        note(turns[i], &items[i]);
+        proofs_clear(&items[i]);
+    }
+    free(items);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hosts.h"
 #include "base/servers.h"
@@ -112,9 +114,38 @@ static enum status server_check(struct span item, struct err *err)
     return visible_ascii(item, err);
 }
 
+enum status settings_check_server(struct span value, struct err *err)
+{
+    if (span_find(value, ',') < value.len)
+        return err_set(err, ST_INVALID, "more than one server");
+    return server_check(value, err);
+}
+
 enum status settings_check_servers(struct span value, struct err *err)
 {
     return each_item(value, server_check, err);
+}
+
+/* Resolvers are what names are looked up with, so theirs cannot be. */
+static enum status resolver_check(struct span item, struct err *err)
+{
+    unsigned char octets[sizeof(struct in6_addr)];
+    char host[INET6_ADDRSTRLEN] = "";
+    bool bracketed = item.data[0] == '[';
+    struct span address = span_from(item, bracketed ? 1 : 0);
+    address = span_head(address, span_find(address, bracketed ? ']' : ':'));
+    if (server_check(item, err) != ST_OK)
+        return ST_INVALID;
+    if (address.len < sizeof host)
+        memcpy(host, address.data, address.len);
+    if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, octets) != 1)
+        return err_set(err, ST_INVALID, "%.*s has no IP address (IPv6 in brackets)", SHOWN(item));
+    return ST_OK;
+}
+
+enum status settings_check_resolvers(struct span value, struct err *err)
+{
+    return each_item(value, resolver_check, err);
 }
 
 enum status settings_check_memcached(struct span value, struct err *err)

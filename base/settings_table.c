@@ -221,20 +221,25 @@ const struct settings_entry settings_table[] = {
      .help = "With map_filter: names whose domain it is."},
 
     {"dns", "nameservers", TYPE_TEXT, AT(dns.nameservers), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_servers,
-     .allowed = SERVER_LIST "; empty: those of the system",
-     .help = "Resolvers that are asked what the world's DNS serves."},
+     .check = settings_check_resolvers,
+     .allowed = "address[:port], comma separated, IPv6 in brackets; empty: those of the system",
+     .help = "Resolvers that must have a record before it counts as published."},
     {"dns", "port", TYPE_NUMBER, AT(dns.port), .fallback = "53", RANGE("1", "65535"),
-     .dormant = true, .help = "Port of authoritative servers."},
+     .help = "Port of authoritative servers."},
+    {"dns", "timeout", TYPE_MILLISECONDS, AT(dns.timeout_ms), .fallback = "5s",
+     RANGE("10ms", "10m"), .help = "Time for one look at one record, at all its servers."},
     {"dns", "delegation_zone", TYPE_TEXT, AT(dns.delegation_zone), .fallback = "", .optional = true,
      .dormant = true, .check = settings_check_word, .allowed = "a domain; empty: none",
      .help = "Zone of the provider that holds the key records of delegated domains."},
     {"dns", "update_server", TYPE_TEXT, AT(dns.update_server), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_servers, .allowed = "host[:port]; empty: none",
-     .help = "Server that takes dynamic updates (RFC 2136)."},
+     .check = settings_check_server, .allowed = "host[:port], IPv6 in brackets; empty: none",
+     .help =
+         "Server that takes dynamic updates (RFC 2136): the primary of the zones that inkan dns "
+         "publish writes to."},
     {"dns", "tsig_key_file", TYPE_TEXT, AT(dns.tsig_key_file), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_file, .allowed = FILE_NAME "; empty: none",
-     .help = "File with the BIND key clause that signs updates."},
+     .check = settings_check_file, .allowed = FILE_NAME "; empty: updates are not signed",
+     .help = "File with the BIND key clause that signs updates (hmac-sha256, hmac-sha384 or "
+             "hmac-sha512), readable by its owner only, or root's and readable by its group."},
 
     {"metrics", "listen", TYPE_TEXT, AT(metrics.listen), .fallback = "127.0.0.1:9891",
      .optional = true, .dormant = true, .check = settings_check_servers,

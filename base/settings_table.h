@@ -57,7 +57,9 @@ char **settings_text_at(const struct settings_entry *entry, struct settings *set
 enum status settings_check_file(struct span value, struct err *err);
 enum status settings_check_url(struct span value, struct err *err);
 enum status settings_check_socket(struct span value, struct err *err);
+enum status settings_check_server(struct span value, struct err *err);
 enum status settings_check_servers(struct span value, struct err *err);
+enum status settings_check_resolvers(struct span value, struct err *err);
 enum status settings_check_memcached(struct span value, struct err *err);
 enum status settings_check_hosts(struct span value, struct err *err);
 enum status settings_check_names(struct span value, struct err *err);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Authoritative name servers of our own on 127.0.0.1: BIND with zones that anybody here may update,
-and PowerDNS with its HTTP API. Both keep what they are told in a temporary folder."""
+"""Name servers of our own on loopback addresses: BIND with zones that anybody here may update, NSD
+with zones as they are given, PowerDNS with its HTTP API, Unbound as the resolver that knows where
+these are, and one that misbehaves as it is told. All keep what they have in a temporary folder."""
 
 import json
 import os
 import pwd
+import socket
 import sqlite3
+import threading
 import urllib.request
 
 import dns.exception
@@ -13,6 +16,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.update
 
 from process import Process, free_port, wait_for
 
@@ -20,17 +24,34 @@ SOA = "$TTL 300\n@ SOA ns.{zone}. admin.{zone}. 1 3600 600 86400 300\n@ NS ns.{z
 PDNS_SCHEMA = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 
 
-class NameServer:
-    """What both have in common: a port of DNS."""
+def quoted(value, length=255):
+    """A value as a master file has it, in strings of at most `length` octets."""
+    return " ".join(f'"{value[at:at + length]}"' for at in range(0, len(value), length))
 
-    def __init__(self, folder, name, account):
+
+class NameServer:
+    """What all have in common: a port of DNS, the first zone to ask for, an account."""
+
+    def __init__(self, folder, name, account, address="127.0.0.1", port=None):
         self.name = name
         self.folder = os.path.join(folder, name)
         self.log = os.path.join(folder, f"{name}.log")
-        self.port = free_port()
+        self.address = address
+        self.port = port or free_port()
         self.process = None
+        self.zones = ()
         os.mkdir(self.folder)
         self.account = pwd.getpwnam(account)
+
+    def _write_zones(self, zones):
+        """zones: names, or {name: text}; a text of None is a file that is not there."""
+        texts = zones if isinstance(zones, dict) else {zone: SOA.format(zone=zone) for zone in zones}
+        for zone, text in texts.items():
+            if text is not None:
+                with open(f"{self.folder}/{zone}.zone", "w", encoding="ascii") as file:
+                    file.write(text)
+        self.zones = [zone for zone, text in texts.items() if text is not None]
+        return texts
 
     def _give_away(self):
         for path in [self.folder, *(f"{self.folder}/{name}" for name in os.listdir(self.folder))]:
@@ -38,7 +59,7 @@ class NameServer:
 
     def query(self, name, kind="TXT", seconds=5):
         """The answer over TCP, so that it is whole."""
-        return dns.query.tcp(dns.message.make_query(name, kind), "127.0.0.1", seconds, self.port)
+        return dns.query.tcp(dns.message.make_query(name, kind), self.address, seconds, self.port)
 
     def txt(self, name):
         """The joined values of the TXT records at a name."""
@@ -59,23 +80,104 @@ class NameServer:
 
 
 class Bind(NameServer):
-    def __init__(self, folder, zones, name="named"):
-        super().__init__(folder, name, "bind")
-        self.zones = zones
-        clauses = []
-        for zone in zones:
-            with open(f"{self.folder}/{zone}.zone", "w", encoding="ascii") as file:
-                file.write(SOA.format(zone=zone))
+    """`allow` says who may update; keys named there have their clauses in `keys`."""
+
+    def __init__(self, folder, zones, name="named", port=None, *, allow="127.0.0.0/8;", keys=""):
+        super().__init__(folder, name, "bind", port=port)
+        clauses = [keys]
+        for zone in self._write_zones(zones):
             clauses.append(f'zone "{zone}" {{ type primary; file "{self.folder}/{zone}.zone";'
-                           " allow-update { 127.0.0.1; }; };\n")
+                           f" allow-update {{ {allow} }}; }};\n")
         with open(f"{self.folder}/named.conf", "w", encoding="ascii") as file:
             file.write(f'options {{ directory "{self.folder}"; pid-file none; recursion no;\n'
-                       f"listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n"
-                       "session-keyfile none; notify no; };\ncontrols { };\n" + "".join(clauses))
+                       f"listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};\n"
+                       "session-keyfile none; notify no; dnssec-validation no; };\ncontrols { };\n" + "".join(clauses))
         self._give_away()
         self.process = Process(name, ["/usr/sbin/named", "-g", "-u", "bind", "-c",
                                       f"{self.folder}/named.conf"], self.log)
         wait_for(f"{name} answers", self._is_up)
+
+    def set_txt(self, name, *values):
+        """Makes these, and no other, the TXT records at a name of one of the zones."""
+        zone = max((z for z in self.zones if name.endswith(f".{z}")), key=len)
+        update = dns.update.UpdateMessage(zone)
+        update.delete(f"{name}.", "TXT")
+        for value in values:
+            update.add(f"{name}.", 300, "TXT", quoted(value))
+        answer = dns.query.tcp(update, self.address, 5, self.port)
+        assert answer.rcode() == dns.rcode.NOERROR, answer
+
+
+class Nsd(NameServer):
+    """Does not change: a server whose copy of a zone is another than BIND's lags behind."""
+
+    def __init__(self, folder, zones, name="nsd", address="127.0.0.1", port=None):
+        super().__init__(folder, name, "nsd", address, port)
+        clauses = [f'zone:\n name: "{zone}"\n zonefile: "{self.folder}/{zone}.zone"\n'
+                   for zone in self._write_zones(zones)]
+        with open(f"{self.folder}/nsd.conf", "w", encoding="ascii") as file:
+            file.write(f"server:\n ip-address: {address}@{self.port}\n username: nsd\n"
+                       f' zonesdir: "{self.folder}"\n database: ""\n pidfile: ""\n chroot: ""\n'
+                       f' xfrdfile: "{self.folder}/xfrd"\n zonelistfile: "{self.folder}/zones"\n'
+                       f' xfrdir: "{self.folder}"\n server-count: 1\n rrl-ratelimit: 0\n'
+                       " reuseport: no\nremote-control:\n control-enable: no\n" + "".join(clauses))
+        self._give_away()
+        self.process = Process(name, ["/usr/sbin/nsd", "-d", "-c", f"{self.folder}/nsd.conf"],
+                               self.log)
+        wait_for(f"{name} answers", self._is_up)
+
+
+class Unbound(NameServer):
+    """A resolver that finds each zone at the addresses given for it, all at one port."""
+
+    def __init__(self, folder, zones, zone_port, name="unbound", address="127.0.0.1"):
+        super().__init__(folder, name, "unbound", address)
+        self.zones = list(zones)
+        with open(f"{self.folder}/unbound.conf", "w", encoding="ascii") as file:
+            file.write(f"server:\n interface: {address}@{self.port}\n"
+                       f' username: "unbound"\n chroot: ""\n directory: "{self.folder}"\n'
+                       ' pidfile: ""\n use-syslog: no\n do-not-query-localhost: no\n'
+                       ' module-config: "iterator"\n num-threads: 1\n ip-ratelimit: 0\n'
+                       "remote-control:\n control-enable: no\n")
+            for zone, addresses in zones.items():
+                file.write(f'stub-zone:\n name: "{zone}"\n')
+                file.writelines(f" stub-addr: {each}@{zone_port}\n" for each in addresses)
+        self._give_away()
+        self.process = Process(name, ["/usr/sbin/unbound", "-d", "-c",
+                                      f"{self.folder}/unbound.conf"], self.log)
+        wait_for(f"{name} answers", self._is_up)
+
+
+class Misbehaving:
+    """Answers over UDP whatever `answers(query)` gives, a list of messages or octets; TCP is
+    refused."""
+
+    def __init__(self, address, port, answers):
+        self.answers = answers
+        self.fault = None
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, port))
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        while self.fault is None:
+            octets, peer = self.socket.recvfrom(65535)
+            if not octets:
+                return
+            try:
+                for answer in self.answers(dns.message.from_wire(octets)):
+                    wire = answer if isinstance(answer, bytes) else answer.to_wire()
+                    self.socket.sendto(wire, peer)
+            except Exception as fault:
+                self.fault = fault
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+        assert self.fault is None, repr(self.fault)
 
 
 class PowerDNS(NameServer):
