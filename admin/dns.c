@@ -9,12 +9,14 @@ struct listing {
     struct output *output;
     struct records_writer writer;
     struct buf text;
+    int ttl_s;
 };
 
 static enum status add_record(struct listing *listing, const struct key *key, struct err *err)
 {
     struct record record = {.value = BUF_INIT(0)};
     enum status status = keys_record(key, &record, err);
+    record.ttl_s = listing->ttl_s;
     if (status == ST_OK)
         records_add(&listing->writer, &record);
     records_clear(&record);
@@ -47,8 +49,13 @@ static enum status write_all(struct admin *admin, const struct query *query,
 {
     struct store *store;
     struct listing listing = {.output = &admin->output};
+    const struct settings *settings;
+    enum status status = admin_settings(admin, &settings, err);
+    if (status != ST_OK)
+        return status;
+    listing.ttl_s = (int)settings->dns.ttl_s;
     records_begin(&listing.writer, format, &listing.text);
-    enum status status = admin_store(admin, &store, err);
+    status = admin_store(admin, &store, err);
     if (status == ST_OK)
         status = rows_walk(store, query, write_page, &listing, err);
     if (status == ST_OK) {

@@ -12,6 +12,7 @@
 struct publish {
     struct tsig_key key;
     struct update_server *server;
+    uint32_t ttl_s;
     bool dry_run;
 };
 
@@ -53,6 +54,7 @@ enum status publish_open(struct admin *admin, struct publish **out, struct err *
         return status;
     }
     publish->dry_run = admin->dry_run;
+    publish->ttl_s = (uint32_t)settings->dns.ttl_s;
     *out = publish;
     return ST_OK;
 }
@@ -241,7 +243,7 @@ static enum status send_zone(struct publish *publish, const struct todo *todo, s
 {
     struct plan **plans = todo->plans;
     struct update_zone_changes part = {
-        .zone = plans[0]->zone, .ttl_s = RECORDS_TTL, .changes = todo->changes};
+        .zone = plans[0]->zone, .ttl_s = publish->ttl_s, .changes = todo->changes};
     while (part.count < todo->count && strcmp(plans[part.count]->zone, part.zone) == 0) {
         const struct plan *plan = plans[part.count];
         part.changes[part.count++] = (struct update_change){

@@ -88,7 +88,7 @@ struct settings {
     struct {
         char *nameservers, *delegation_zone, *update_server, *tsig_key_file;
         int64_t port;
-        int64_t timeout_ms;
+        int64_t timeout_ms, ttl_s;
     } dns;
     struct {
         char *listen;

@@ -228,6 +228,8 @@ const struct settings_entry settings_table[] = {
      .help = "Port of authoritative servers."},
     {"dns", "timeout", TYPE_MILLISECONDS, AT(dns.timeout_ms), .fallback = "5s",
      RANGE("10ms", "10m"), .help = "Time for one look at one record, at all its servers."},
+    {"dns", "ttl", TYPE_SECONDS, AT(dns.ttl_s), .fallback = "1h", RANGE("1s", "7d"),
+     .help = "How long others may keep the records that inkan publishes or prints."},
     {"dns", "delegation_zone", TYPE_TEXT, AT(dns.delegation_zone), .fallback = "", .optional = true,
      .dormant = true, .check = settings_check_word, .allowed = "a domain; empty: none",
      .help = "Zone of the provider that holds the key records of delegated domains."},

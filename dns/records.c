@@ -50,6 +50,7 @@ enum status records_format_parse(struct span name, enum records_format *out, str
 enum status records_of_key(const struct records_key *key, struct record *out, struct err *err)
 {
     out->value = BUF_INIT(0);
+    out->ttl_s = RECORDS_TTL;
     snprintf(out->domain, sizeof out->domain, "%s", key->domain);
     enum status status = dkim_key_record_name(key->selector, key->domain, out->name, err);
     if (status != ST_OK)
@@ -192,26 +193,27 @@ static void write_nsupdate(const struct record *record, struct buf *out)
     bool gravestone = value.len >= 2 && memcmp(value.data + value.len - 2, "p=", 2) == 0;
     buf_printf(out, gravestone ? "update delete %s. TXT\n" : "prereq nxrrset %s. TXT\n",
                record->name);
-    buf_printf(out, "update add %s. %d TXT ", record->name, RECORDS_TTL);
+    buf_printf(out, "update add %s. %d TXT ", record->name, record->ttl_s);
     write_strings(record, out);
     buf_append_str(out, "\nsend\n");
 }
 
 /* Gives the strings as one text to a function that packs them. */
 static void write_packed(const struct record *record,
-                         json_t *(*pack)(const char *name, const char *strings), struct buf *out)
+                         json_t *(*pack)(const struct record *record, const char *strings),
+                         struct buf *out)
 {
     struct buf strings = BUF_INIT(0);
     write_strings(record, &strings);
-    write_object(strings.failed ? NULL : pack(record->name, buf_cstr(&strings)), out);
+    write_object(strings.failed ? NULL : pack(record, buf_cstr(&strings)), out);
     buf_clear(&strings);
 }
 
-static json_t *pack_powerdns(const char *name, const char *strings)
+static json_t *pack_powerdns(const struct record *record, const char *strings)
 {
-    return json_pack("{s:s+, s:s, s:i, s:s, s:[{s:s, s:b}]}", "name", name, ".", "type", "TXT",
-                     "ttl", RECORDS_TTL, "changetype", "REPLACE", "records", "content", strings,
-                     "disabled", 0);
+    return json_pack("{s:s+, s:s, s:i, s:s, s:[{s:s, s:b}]}", "name", record->name, ".", "type",
+                     "TXT", "ttl", record->ttl_s, "changetype", "REPLACE", "records", "content",
+                     strings, "disabled", 0);
 }
 
 static void write_powerdns(const struct record *record, struct buf *out)
@@ -219,11 +221,11 @@ static void write_powerdns(const struct record *record, struct buf *out)
     write_packed(record, pack_powerdns, out);
 }
 
-static json_t *pack_route53(const char *name, const char *strings)
+static json_t *pack_route53(const struct record *record, const char *strings)
 {
     return json_pack("{s:s, s:{s:s+, s:s, s:i, s:[{s:s}]}}", "Action", "UPSERT",
-                     "ResourceRecordSet", "Name", name, ".", "Type", "TXT", "TTL", RECORDS_TTL,
-                     "ResourceRecords", "Value", strings);
+                     "ResourceRecordSet", "Name", record->name, ".", "Type", "TXT", "TTL",
+                     record->ttl_s, "ResourceRecords", "Value", strings);
 }
 
 static void write_route53(const struct record *record, struct buf *out)
@@ -231,10 +233,10 @@ static void write_route53(const struct record *record, struct buf *out)
     write_packed(record, pack_route53, out);
 }
 
-static json_t *pack_cloudflare(const char *name, const char *strings)
+static json_t *pack_cloudflare(const struct record *record, const char *strings)
 {
-    return json_pack("{s:s, s:s, s:s, s:i}", "name", name, "type", "TXT", "content", strings, "ttl",
-                     RECORDS_TTL);
+    return json_pack("{s:s, s:s, s:s, s:i}", "name", record->name, "type", "TXT", "content",
+                     strings, "ttl", record->ttl_s);
 }
 
 static void write_cloudflare(const struct record *record, struct buf *out)
@@ -250,7 +252,7 @@ static void write_octodns(const struct record *record, struct buf *out)
     struct span value = buf_span(&record->value);
     buf_append_char(out, '\'');
     buf_append(out, record->name, below > 0 ? below - 1 : 0);
-    buf_printf(out, "':\n  ttl: %d\n  type: TXT\n  value: '", RECORDS_TTL);
+    buf_printf(out, "':\n  ttl: %d\n  type: TXT\n  value: '", record->ttl_s);
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] == ';' || value.data[i] == '\'')
             buf_append_char(out, value.data[i] == ';' ? '\\' : '\'');

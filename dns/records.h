@@ -24,7 +24,7 @@ enum records_format {
     RECORDS_OCTODNS,    /* a zone's file of the YamlProvider */
 };
 
-enum { RECORDS_TTL = 3600 }; /* seconds, in the formats that have one */
+enum { RECORDS_TTL = 3600 }; /* seconds, of records_of_key */
 
 /* ST_INVALID names the formats there are. */
 enum status records_format_parse(struct span name, enum records_format *out,
@@ -35,6 +35,7 @@ struct record {
     char domain[DKIM_DOMAIN_SIZE];    /* the zone, or a name in it */
     char name[DKIM_RECORD_NAME_SIZE]; /* without the final dot */
     struct buf value;
+    int ttl_s; /* in the formats that have one */
 };
 /* The record of a key; empty public octets make the gravestone of a revoked one. ST_INVALID when
  * the name would be too long. Clear with records_clear also after a failure. */

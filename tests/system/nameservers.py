@@ -97,13 +97,13 @@ class Bind(NameServer):
                                       f"{self.folder}/named.conf"], self.log)
         wait_for(f"{name} answers", self._is_up)
 
-    def set_txt(self, name, *values):
+    def set_txt(self, name, *values, ttl=300):
         """Makes these, and no other, the TXT records at a name of one of the zones."""
         zone = max((z for z in self.zones if name.endswith(f".{z}")), key=len)
         update = dns.update.UpdateMessage(zone)
         update.delete(f"{name}.", "TXT")
         for value in values:
-            update.add(f"{name}.", 300, "TXT", quoted(value))
+            update.add(f"{name}.", ttl, "TXT", quoted(value))
         answer = dns.query.tcp(update, self.address, 5, self.port)
         assert answer.rcode() == dns.rcode.NOERROR, answer
 

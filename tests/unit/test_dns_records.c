@@ -9,7 +9,7 @@
 
 static struct record record_of(const char *name, const char *value, size_t len)
 {
-    struct record record = {.value = BUF_INIT(0)};
+    struct record record = {.value = BUF_INIT(0), .ttl_s = RECORDS_TTL};
     const char *dot = strrchr(name, '.');
     snprintf(record.name, sizeof record.name, "%s", name);
     snprintf(record.domain, sizeof record.domain, "%s", dot != NULL ? dot + 1 : name);
@@ -140,7 +140,7 @@ static void key_records_are_made(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct record record = {.value = BUF_INIT(0)};
+        struct record record = {.value = BUF_INIT(0), .ttl_s = RECORDS_TTL};
         struct err err = {0};
         CHECK_STATUS(cases[i].name, records_of_key(&cases[i].key, &record, &err), ST_OK, err);
         CHECK_TEXT(cases[i].name, record.name, cases[i].want_name);

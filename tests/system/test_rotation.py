@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of keys by itself: `inkan rotate` with real name servers and a daemon that signs. Time is
+moved by policies of seconds."""
+
+import random
+import re
+import sqlite3
+import subprocess
+import time
+
+import dkim
+import pytest
+
+import messages
+from inkan import BUILD, PATIENCE, Inkan
+from nameservers import Bind, Unbound
+from process import wait_for
+from updates import TsigKey
+
+ZONE, ELSEWHERE = "rotation.example", "customer.example"
+GRAVESTONE = "v=DKIM1; p="
+NO, REFUSED = 1, 3
+
+
+class Site:
+    """BIND, which takes updates for one zone and not for the other, a resolver, and inkan."""
+
+    def __init__(self, folder, name="inkan", **settings):
+        self.key = TsigKey(folder)
+        self.named = Bind(folder, (ZONE, ELSEWHERE), keys=self.key.clause,
+                          allow=f"key {self.key.name}; 127.0.0.1;")
+        self.unbound = Unbound(folder, {ZONE: ["127.0.0.1"], ELSEWHERE: ["127.0.0.1"]},
+                               self.named.port)
+        values = {
+            "lifecycle__algorithms": "ed25519-sha256", "lifecycle__soak": "1s",
+            "lifecycle__retry": "1s", "lifecycle__check": "1s",
+            "dns__nameservers": f"127.0.0.1:{self.unbound.port}", "dns__port": self.named.port,
+            "dns__timeout": "3s", "dns__ttl": "1s",
+            "dns__update_server": f"127.0.0.1:{self.named.port}",
+            "dns__tsig_key_file": self.key.path, "cache__ttl": "0", **settings}
+        self.inkan = Inkan(f"{folder}/{name}", **values).set_up("acme")
+
+    def stop(self):
+        self.inkan.stop()
+        self.unbound.stop()
+        self.named.stop()
+
+    def add(self, *domains):
+        for domain in domains:
+            self.inkan.ok("domain", "add", domain, "--tenant", "acme")
+
+    def run(self, *options, code=0):
+        answer = self.inkan.run("rotate", "run", *options)
+        assert answer.returncode == code, answer.stdout + answer.stderr
+        return answer.stdout
+
+    def keys(self, domain):
+        return self.inkan.json("key", "list", domain)
+
+    def states(self, domain):
+        return [key["state"] for key in self.keys(domain)]
+
+    def shown(self, key):
+        return self.named.txt(f"{key['selector']}._domainkey.{key['domain']}")
+
+    def run_until(self, what, condition, seconds=20):
+        """Runs until it is so; the states that were seen on the way."""
+        def again():
+            self.run()
+            return condition()
+        return wait_for(what, again, seconds * PATIENCE)
+
+
+@pytest.fixture
+def make_site(folder):
+    made = []
+
+    def make(**settings):
+        made.append(Site(folder, **settings))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.stop()
+
+
+class Signer:
+    """A daemon, and a verifier that believes what the name server shows at that moment."""
+
+    def __init__(self, site, domain):
+        self.site, self.domain = site, domain
+        site.inkan.start()
+
+    def txt(self, name, timeout=5):
+        values = self.site.named.txt(name.decode().rstrip("."))
+        return values[0].encode() if values else None
+
+    def signed_by(self):
+        """The selector that signs now, and verifies; None when the message went unsigned."""
+        listen = self.site.inkan.settings["server.listen"]
+        answer = self.site.inkan.run("probe", "--socket", listen,
+                                     stdin=messages.compose(f"a@{self.domain}".encode()))
+        if answer.returncode == NO:
+            return None
+        assert answer.returncode == 0, answer.stderr
+        assert dkim.verify(answer.output, dnsfunc=self.txt), answer.output
+        return re.search(r"[\s;]s=([^;]+);", answer.stdout).group(1)
+
+
+def test_whole_life_of_a_domain(make_site):
+    """Made, published, proven, active, succeeded, retiring, gravestone, destroyed."""
+    site = make_site(lifecycle__max_age="12s", lifecycle__overlap="2s", lifecycle__tombstone="2s")
+    site.add(ZONE)
+    first, = site.keys(ZONE)
+    assert site.shown(first) == []
+    told = site.run()
+    assert f"{ZONE} {first['selector']}: prove" in told
+    assert site.states(ZONE) == ["published"] and len(site.shown(first)) == 1
+
+    site.run_until("it signs", lambda: site.states(ZONE) == ["active"])
+    signer = Signer(site, ZONE)
+    assert signer.signed_by() == first["selector"]
+
+    def state_of(selector):
+        return next(key["state"] for key in site.keys(ZONE) if key["selector"] == selector)
+
+    site.run_until("it has a successor", lambda: len(site.keys(ZONE)) == 2)
+    second = next(k for k in site.keys(ZONE) if k["selector"] != first["selector"])
+    wait_for("the first signs still", lambda: signer.signed_by() == first["selector"], 3)
+    site.run_until("the successor signs", lambda: state_of(second["selector"]) == "active")
+    assert state_of(first["selector"]) == "retiring"
+    assert site.shown(first) != [GRAVESTONE], "mail on its way still verifies"
+    wait_for("the daemon has heard", lambda: signer.signed_by() == second["selector"], 3)
+
+    site.run_until("the first has a gravestone", lambda: state_of(first["selector"]) == "revoked")
+    site.run_until("DNS has it", lambda: site.shown(first) == [GRAVESTONE])
+    site.run_until("it is gone", lambda: state_of(first["selector"]) == "destroyed")
+    site.run_until("so is its record", lambda: site.shown(first) == [])
+    events = [event for event in site.inkan.json("audit", "list")
+              if event["name"] == f"{ZONE} {first['selector']}" and event["action"] != "key.look"]
+    assert [event["action"] for event in events] == [
+        "key.add", "key.prove", "key.activate", "key.retire", "key.revoke", "key.destroy"]
+    assert "resolver 127.0.0.1" in events[1]["detail"] and "right" in events[1]["detail"]
+
+
+# -- what is proof, and what is not ------------------------------------------------------------
+
+
+def test_customer_publishes_it_and_takes_it_away(make_site):
+    """A zone that we may not write to: nobody signs before DNS shows the record."""
+    site = make_site(dns__update_server=None, dns__tsig_key_file=None)
+    site.add(ELSEWHERE)
+    key, = site.keys(ELSEWHERE)
+    name = f"{key['selector']}._domainkey.{ELSEWHERE}"
+    value = site.inkan.records()[name]
+    site.run()
+    assert site.states(ELSEWHERE) == ["staged"]
+    site.named.set_txt(name, value, ttl=1)
+    site.run_until("it is proven", lambda: site.states(ELSEWHERE) == ["published"])
+    site.named.set_txt(name)
+    site.run_until("it is doubted", lambda: site.states(ELSEWHERE) == ["staged"])
+    site.named.set_txt(name, value, ttl=1)
+    # Unbound remembers for a second that there was nothing; it is asked again.
+    site.run_until("it signs", lambda: site.states(ELSEWHERE) == ["active"])
+    assert site.inkan.run("rotate", "status").returncode == 0
+    site.named.set_txt(name)
+    site.run_until("it is missed", lambda: site.keys(ELSEWHERE)[0]["shown"] == "missing")
+    answer = site.inkan.run("rotate", "status")
+    assert answer.returncode == NO
+    assert f"{ELSEWHERE} {key['selector']}: gone: DNS does not show its record" in answer.stdout
+    metrics = site.inkan.ok("rotate", "status", "--metrics")
+    assert 'inkan_key_alarms{alarm="gone"} 1\n' in metrics
+    assert 'inkan_keys{state="active",algorithm="ed25519-sha256"} 1\n' in metrics
+
+
+def test_nothing_is_due_twice(make_site):
+    """A run looks only at what is due; what is due is told without being done."""
+    site = make_site(lifecycle__check="1h", lifecycle__soak="1h")
+    site.add(ZONE, f"a.{ZONE}")
+    plan = site.inkan.ok("rotate", "plan")
+    assert plan.count(": ask (whether DNS shows its record)") == 2
+    assert site.states(ZONE) == ["staged"]
+    assert "2 keys due, 2 changed, 0 failed" in site.run()
+    assert "0 keys due" in site.run()
+    assert "0 keys due" in site.inkan.ok("rotate", "plan")
+    told = site.inkan.ok("rotate", "plan", "--domain", ZONE)
+    assert re.search(rf"{ZONE} \S+: wait until \S+Z \(its record is not known everywhere yet\)",
+                     told)
+
+
+def test_dry_run_changes_nothing(make_site):
+    site = make_site()
+    site.add(ZONE)
+    key, = site.keys(ZONE)
+    before = site.inkan.ok("--json", "audit", "list")
+    answer = site.inkan.run("--dry-run", "rotate", "run")
+    assert answer.returncode == 0 and site.shown(key) == []
+    assert site.inkan.ok("--json", "audit", "list") == before
+    assert site.keys(ZONE) == [key]
+
+
+def test_freeze(make_site):
+    """Proven on any day, but not used."""
+    day = time.strftime("%m-%d", time.gmtime())
+    tomorrow = time.strftime("%m-%d", time.gmtime(time.time() + 86400))
+    site = make_site(lifecycle__freeze=f"{day}/{tomorrow}", lifecycle__soak="1s")
+    site.add(ZONE)
+    site.run()
+    assert site.states(ZONE) == ["published"]
+    key, = site.keys(ZONE)
+    wait_for("it has soaked", lambda: "nothing changes in these days" in site.inkan.ok(
+        "rotate", "plan", "--domain", ZONE))
+    site.run("--domain", ZONE)
+    assert site.keys(ZONE)[0]["state"] == "published"
+    site.inkan.configure(lifecycle__freeze=None)
+    site.run("--domain", ZONE)
+    assert site.keys(ZONE)[0]["state"] == "active"
+    assert key["selector"] == site.keys(ZONE)[0]["selector"]
+
+
+def test_policy_of_a_domain_and_of_a_tenant(make_site):
+    site = make_site(lifecycle__max_age="1h", lifecycle__soak="1h")
+    site.add(ZONE, f"a.{ZONE}")
+    site.inkan.ok("tenant", "set", "acme", "soak=1")
+    site.inkan.ok("domain", "set", f"a.{ZONE}", "soak=7200", "algorithms=rsa-sha256:1024")
+    site.run()
+    site.run_until("that of the tenant", lambda: site.states(ZONE) == ["active"])
+    assert site.states(f"a.{ZONE}") == ["published"]
+    answer = site.inkan.run("domain", "set", ZONE, "algorithms=md5")
+    assert answer.returncode == 2 and "md5 is no algorithm" in answer.stderr
+
+
+# -- many --------------------------------------------------------------------------------------
+
+
+def test_limit_and_failures(make_site):
+    site = make_site(dns__update_server=None, dns__tsig_key_file=None)
+    names = [f"d{number}.{ZONE}" for number in range(6)]
+    site.add(*names)
+    for name, value in site.inkan.records().items():
+        site.named.set_txt(name, value, ttl=1)
+    assert "2 changed" in site.run("--limit", "2")
+    assert "4 changed" in site.run()
+    for name in site.inkan.records():
+        site.named.set_txt(name)
+    wait_for("all have soaked", lambda: "6 keys due" in site.inkan.ok("rotate", "plan"))
+    answer = site.inkan.run("rotate", "run", "--max-failures", "2")
+    assert answer.returncode == REFUSED, answer.stdout + answer.stderr
+    assert "stopped after 3 failures (--max-failures 2)" in answer.stderr
+    assert sorted(site.states(name)[0] for name in names) == ["published"] * 3 + ["staged"] * 3
+
+
+def test_two_runs_at_once(make_site):
+    """One works, the other is told who does; afterwards anybody may."""
+    site = make_site(dns__timeout="5s")
+    site.add(ZONE)
+    site.named.process.freeze()
+    try:
+        first = subprocess.Popen([f"{BUILD}/inkan", "-c", site.inkan.conf, "rotate", "run"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_for("the first has its lease", lambda: any(
+            event["action"] == "lease.take" for event in site.inkan.json("audit", "list")))
+        answer = site.inkan.run("rotate", "run")
+        assert answer.returncode == REFUSED
+        assert re.search(r"rotation is at work already: .*, process \d+ \(until ", answer.stderr)
+    finally:
+        site.named.process.thaw()
+    first.communicate(timeout=30)
+    assert first.returncode == 0
+    site.run()
+
+
+def end_lease(site):
+    """As if its time were over."""
+    with sqlite3.connect(site.inkan.database) as store:
+        store.execute("UPDATE lease SET until = 1")
+    store.close()
+
+
+def test_a_lease_ends_with_its_holder(make_site):
+    site = make_site(dns__timeout="5s")
+    site.add(ZONE)
+    site.named.process.freeze()
+    killed = subprocess.Popen([f"{BUILD}/inkan", "-c", site.inkan.conf, "rotate", "run"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for("it has its lease", lambda: any(
+        event["action"] == "lease.take" for event in site.inkan.json("audit", "list")))
+    killed.kill()
+    killed.wait()
+    site.named.process.thaw()
+    assert site.inkan.run("rotate", "run").returncode == REFUSED
+    end_lease(site)
+    site.run()
+    assert site.states(ZONE) == ["published"]
+
+
+def invariants(site):
+    """What must hold whenever a run was killed."""
+    keys = site.inkan.json("key", "list")
+    events = {(event["action"], event["name"]) for event in site.inkan.json(
+        "audit", "list", "--limit", "1000000")}
+    active = [(key["domain"], key["algorithm"]) for key in keys if key["state"] == "active"]
+    assert len(active) == len(set(active)), "two active keys of one algorithm"
+    past = {"published": "key.prove", "active": "key.activate", "retiring": "key.retire",
+            "revoked": "key.revoke", "destroyed": "key.destroy"}
+    for key in keys:
+        name = f"{key['domain']} {key['selector']}"
+        assert ("key.add", name) in events
+        if key["state"] in past:
+            assert (past[key["state"]], name) in events, (name, key["state"])
+    waiting = [(k["domain"], k["algorithm"]) for k in keys if k["state"] in ("staged", "published")]
+    assert len(waiting) == len(set(waiting)), "two successors of one key"
+    assert site.inkan.run("store", "check").returncode == 0
+    return keys
+
+
+def test_killed_at_many_points(make_site):
+    """200 domains that all move on; whenever it is killed, the next run goes on."""
+    site = make_site(lifecycle__max_age="10s", lifecycle__overlap="2s", lifecycle__tombstone="2s",
+                     lifecycle__check="1h")
+    rows = "\n".join(f'{{"domain": "d{n}.{ZONE}", "tenant": "acme"}}' for n in range(200))
+    site.inkan.ok("import", "domains", "-", stdin=rows.encode())
+    chance = random.Random(8463)
+    for number in range(30):
+        process = subprocess.Popen([f"{BUILD}/inkan", "-c", site.inkan.conf, "rotate", "run"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.random() * PATIENCE)  # the point is to hit it anywhere
+        process.kill()
+        process.wait()
+        end_lease(site)
+        if number % 5 == 4:
+            invariants(site)
+
+    def seconds():
+        keys = site.inkan.json("key", "list")
+        first = {k["domain"]: k["activated"] for k in sorted(
+            keys, key=lambda k: k["activated"] or "", reverse=True) if k["activated"]}
+        return {k["domain"] for k in keys
+                if k["state"] == "active" and k["activated"] > first[k["domain"]]}
+
+    site.run_until("all sign with a second key", lambda: len(seconds()) == 200, 60)
+    invariants(site)
