@@ -70,9 +70,9 @@ static void tell(void *arg, const struct rotation_deed *deed)
 static enum status answer(struct admin *admin, const struct rotation_options *options,
                           const struct rotation_counts *counts, struct err *err)
 {
-    const char *would = options->plan || admin->dry_run ? "would be " : "";
-    output_line(&admin->output, "%" PRId64 " keys due, %" PRId64 " %schanged, %" PRId64 " failed",
-                counts->looked, counts->changed, would, counts->failed);
+    const char *verb = options->plan || admin->dry_run ? "would change" : "changed";
+    output_line(&admin->output, "due: %" PRId64 ", %s: %" PRId64 ", failed: %" PRId64,
+                counts->looked, verb, counts->changed, counts->failed);
     if (counts->stopped)
         return err_set(err, ST_DENIED,
                        "stopped after %" PRId64 " failures (--max-failures %" PRId64
@@ -89,8 +89,10 @@ static enum status go(struct admin *admin, const struct args *args, bool plan, s
     if (status != ST_OK)
         return status;
     in.options.plan = plan;
+    in.options.told = tell;
+    in.options.arg = admin;
     output_list_begin(&admin->output, NULL);
-    status = rotation_run(admin, &in.options, tell, admin, &counts, err);
+    status = rotation_run(admin, &in.options, &counts, err);
     if (status != ST_OK)
         return status;
     output_list_end(&admin->output, &rotation_deed_kind);

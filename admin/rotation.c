@@ -141,7 +141,7 @@ static void tell(struct rotation *rotation, struct rotation_turn *turn)
         .reason = (char *)(uintptr_t)reason,
         .at = turn->due.task == LIFECYCLE_WAIT ? turn->due.at_s : 0,
     };
-    rotation->told(rotation->arg, &deed);
+    rotation->options->told(rotation->options->arg, &deed);
 }
 
 static bool is_doubtful(const struct rotation_turn *turn)
@@ -327,11 +327,9 @@ static enum status prepare(struct rotation *rotation, struct err *err)
 }
 
 enum status rotation_run(struct admin *admin, const struct rotation_options *options,
-                         rotation_told *told, void *arg, struct rotation_counts *out,
-                         struct err *err)
+                         struct rotation_counts *out, struct err *err)
 {
-    struct rotation rotation = {
-        .admin = admin, .options = options, .counts = out, .told = told, .arg = arg};
+    struct rotation rotation = {.admin = admin, .options = options, .counts = out};
     *out = (struct rotation_counts){0};
     enum status status = prepare(&rotation, err);
     if (status == ST_OK) {

@@ -11,14 +11,6 @@
 #include "admin/admin.h"
 #include "admin/keys.h"
 
-struct rotation_options {
-    const char *tenant; /* only its domains; NULL: all */
-    const char *domain; /* only its keys, and those too that are not due; NULL: all */
-    int64_t limit;      /* keys whose state changes or that get a successor, at most; 0: no limit */
-    int64_t max_failures; /* DNS not as it should be, or a change that could not be made */
-    bool plan;            /* says what is due, and does nothing; asks no DNS */
-};
-
 /* What was done to a key, or is due. */
 struct rotation_deed {
     char *domain, *selector;
@@ -37,16 +29,32 @@ struct rotation_counts {
     bool stopped; /* by max_failures */
 };
 
-/* ST_OK also if single keys failed: the counts say so, and each was told. `told` is called for each
- * deed; but for waiting only when planning. ST_CONFLICT: another run is under way. */
+/* With `arg` of the options. */
 typedef void rotation_told(void *arg, const struct rotation_deed *deed);
-enum status rotation_run(struct admin *admin, const struct rotation_options *options,
-                         rotation_told *told, void *arg, struct rotation_counts *out,
-                         struct err *err) MUST_CHECK;
 
-/* The policy for the keys of a domain: its own, else its tenant's, else that of the settings. */
+struct rotation_options {
+    const char *tenant; /* only its domains; NULL: all */
+    const char *domain; /* only its keys, and those too that are not due; NULL: all */
+    int64_t limit;      /* keys whose state changes or that get a successor, at most; 0: no limit */
+    int64_t max_failures; /* DNS not as it should be, or a change that could not be made */
+    bool plan;            /* says what is due, and does nothing; asks no DNS */
+    rotation_told *told;  /* called for each deed; for waiting only when planning */
+    void *arg;
+};
+
+/* ST_OK also if single keys failed: the counts say so, and each was told. ST_CONFLICT: another run
+ * is under way. */
+enum status rotation_run(struct admin *admin, const struct rotation_options *options,
+                         struct rotation_counts *out, struct err *err) MUST_CHECK;
+
+/* What a domain's keys live by. */
+struct rotation_policy {
+    struct lifecycle_policy life;
+    struct keys_plan plan;
+};
+/* Its own, else its tenant's, else that of the settings. */
 enum status rotation_policy(const struct settings *settings, const struct tenant *tenant,
-                            const struct domain *domain, struct lifecycle_policy *life_out,
-                            struct keys_plan *plan_out, struct err *err) MUST_CHECK;
+                            const struct domain *domain, struct rotation_policy *out,
+                            struct err *err) MUST_CHECK;
 
 #endif

@@ -31,11 +31,11 @@ static bool is_set(const char *text)
 }
 
 enum status rotation_policy(const struct settings *settings, const struct tenant *tenant,
-                            const struct domain *domain, struct lifecycle_policy *life_out,
-                            struct keys_plan *plan_out, struct err *err)
+                            const struct domain *domain, struct rotation_policy *out,
+                            struct err *err)
 {
     int64_t now_s = clock_now_s();
-    *life_out = (struct lifecycle_policy){
+    out->life = (struct lifecycle_policy){
         .max_age_s = first_set(domain->max_age, tenant->max_age, settings->lifecycle.max_age_s),
         .soak_s = first_set(domain->soak, tenant->soak, settings->lifecycle.soak_s),
         .overlap_s = first_set(domain->overlap, tenant->overlap, settings->lifecycle.overlap_s),
@@ -49,7 +49,7 @@ enum status rotation_policy(const struct settings *settings, const struct tenant
     const char *algorithms = is_set(domain->algorithms)   ? domain->algorithms
                              : is_set(tenant->algorithms) ? tenant->algorithms
                                                           : settings->lifecycle.algorithms;
-    return keys_plan_parse(algorithms, 0, plan_out, err);
+    return keys_plan_parse(algorithms, 0, &out->plan, err);
 }
 
 /* -- domains and tenants ----------------------------------------------------------------------- */
@@ -102,21 +102,19 @@ static enum status make_homes(struct rotation *rotation, struct err *err)
 }
 
 enum status rotation_policy_of(struct rotation *rotation, const struct domain *domain,
-                               struct lifecycle_policy *out, struct err *err)
+                               struct rotation_policy *out, struct err *err)
 {
     const struct tenant *tenant = NULL;
-    struct keys_plan plan;
     enum status status = make_homes(rotation, err);
     if (status == ST_OK)
         status = find_tenant(rotation, domain->tenant, &tenant, err);
-    return status == ST_OK ? rotation_policy(rotation->settings, tenant, domain, out, &plan, err)
-                           : status;
+    return status == ST_OK ? rotation_policy(rotation->settings, tenant, domain, out, err) : status;
 }
 
 enum status rotation_settle(struct rotation *rotation, struct rotation_turn *turn, struct err *err)
 {
     const struct tenant *tenant = NULL;
-    struct keys_plan plan;
+    struct rotation_policy policy;
     enum status status = make_homes(rotation, err);
     if (status != ST_OK)
         return status;
@@ -125,15 +123,16 @@ enum status rotation_settle(struct rotation *rotation, struct rotation_turn *tur
     if (status == ST_OK)
         status = find_tenant(rotation, domain->tenant, &tenant, err);
     if (status == ST_OK)
-        status = rotation_policy(rotation->settings, tenant, domain, &turn->policy, &plan, err);
+        status = rotation_policy(rotation->settings, tenant, domain, &policy, err);
     if (status != ST_OK)
         return status;
+    turn->policy = policy.life;
     turn->tenant = span_dup(span_str(tenant->name));
     if (turn->tenant == NULL)
         return err_set(err, ST_TEMP, "no memory");
     turn->evidence.suspended =
         domain->status == ACCOUNT_SUSPENDED || tenant->status == ACCOUNT_SUSPENDED;
-    choose_spec(&plan, turn);
+    choose_spec(&policy.plan, turn);
     return ST_OK;
 }
 

@@ -36,8 +36,6 @@ struct rotation {
     const struct vault *vault;
     const struct rotation_options *options;
     struct rotation_counts *counts;
-    rotation_told *told;
-    void *arg;
     struct lease_hold lease;
     struct rotation_homes *homes;
     struct rotation_dns *dns;
@@ -51,7 +49,7 @@ enum status rotation_settle(struct rotation *rotation, struct rotation_turn *tur
                             struct err *err) MUST_CHECK;
 /* The policy for the keys of a domain. */
 enum status rotation_policy_of(struct rotation *rotation, const struct domain *domain,
-                               struct lifecycle_policy *out, struct err *err) MUST_CHECK;
+                               struct rotation_policy *out, struct err *err) MUST_CHECK;
 void rotation_homes_free(struct rotation_homes *homes);
 
 /* -- rotation_dns.c ---------------------------------------------------------------------------- */

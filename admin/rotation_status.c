@@ -77,14 +77,14 @@ static enum status find_domain(struct looking *looking, const struct key *key,
 static enum status look_at(struct looking *looking, struct key *key, struct err *err)
 {
     const struct domain *domain = NULL;
-    struct lifecycle_policy policy;
+    struct rotation_policy policy;
     count(looking->status, key, looking->now_s);
     enum status status = find_domain(looking, key, &domain, err);
     if (status == ST_OK && domain != NULL)
         status = rotation_policy_of(&looking->rotation, domain, &policy, err);
     if (status != ST_OK || domain == NULL)
         return status;
-    enum lifecycle_alarm alarm = lifecycle_alarm(key, &policy, looking->now_s);
+    enum lifecycle_alarm alarm = lifecycle_alarm(key, &policy.life, looking->now_s);
     looking->status->alarms[alarm]++;
     const struct rotation_alarm told = {.domain = key->domain,
                                         .selector = key->selector,

@@ -18,7 +18,8 @@ static enum status set(const struct kind *kind, const char *name, void *record, 
 
 static bool telling(const struct field *field)
 {
-    return !(field->flags & (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL | FIELD_TOUCHED | FIELD_QUIET)) &&
+    return !(field->flags &
+             (FIELD_KEY | FIELD_VERSION | FIELD_SERIAL | FIELD_TOUCHED | FIELD_QUIET)) &&
            !span_equal(span_str(field->name), SPAN_LIT("created"));
 }
 
