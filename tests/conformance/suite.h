@@ -71,6 +71,7 @@ struct vault *suite_vault(void);
 int suite_records(void);
 int suite_transactions(void);
 int suite_moves(void);
+int suite_life(void);
 int suite_hot_path(void);
 int suite_keyring(void);
 int suite_refreshed(void);
