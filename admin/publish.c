@@ -197,6 +197,10 @@ static enum status prepare(struct publish *publish, struct plan *plan, struct er
     enum status status = make_records(plan, err);
     if (status == ST_OK)
         status = look(publish, plan, err);
+    if (status == ST_NOT_FOUND && plan->wanted.len == 0) {
+        decide(plan, PUBLISH_UNCHANGED, "");
+        status = ST_OK;
+    }
     if (status == ST_OK && (publish->dry_run || !is_change(plan->action)))
         plan->result->action = plan->action;
     return absorb(publish, plan, status, err);

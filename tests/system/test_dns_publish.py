@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import time
 
 import dns.message
@@ -19,7 +18,7 @@ import pytest
 from inkan import PATIENCE, Inkan
 from nameservers import SOA, Bind
 from process import free_port
-from updates import Middleman, TsigKey, no_record
+from updates import Middleman, TsigKey, no_record, one_record
 
 ZONE, OTHER, THIRD = "publish.example", "publish.test", "third.example"
 GRAVESTONE = "v=DKIM1; p="
@@ -230,19 +229,18 @@ def test_500_domains_of_three_zones_take_few_messages(site):
 
 
 def test_a_message_has_at_most_64_kib(site):
-    """70 keys of 4096 bits are 60 KiB of records, and more with what is expected of them."""
-    with open(f"{site.folder}/key.pem", "wb") as file:
-        file.write(subprocess.run(["openssl", "genrsa", "4096"], capture_output=True,
-                                  check=True).stdout)
-    with open(f"{site.folder}/key.pem", encoding="ascii") as file:
-        pem = file.read()
-    lines = "".join(json.dumps({"domain": f"d{n}.{ZONE}", "tenant": "acme", "selector": "s1",
-                                "private_key": pem}) + "\n" for n in range(100))
+    """Long keys, as of RSA with 5,000 bits: 100 of them are more than one message holds."""
+    domains = [f"d{n}.{ZONE}" for n in range(100)]
+    lines = "".join(json.dumps({"domain": domain, "tenant": "acme",
+                                "algorithm": "ed25519-sha256"}) + "\n" for domain in domains)
     site.inkan.ok("import", "domains", "-", stdin=lines.encode())
+    with sqlite3.connect(site.inkan.database) as store:
+        store.execute("UPDATE key SET public_key = randomblob(700)")
+    store.close()
     middle = site.between()
     wanted = site.wanted()
     assert site.actions("--all") == dict.fromkeys(wanted, "added")
-    assert len(middle.updates) == 2 and all(octets <= 65535 for octets in middle.updates)
+    assert len(middle.updates) == 2 and max(middle.updates) <= 65535 < sum(middle.updates)
     for name, value in wanted.items():
         assert site.named.txt(name) == [value]
 
@@ -318,10 +316,11 @@ def test_a_wildcard_stands_in_nobodys_way(site):
 
 
 class Outdated:
-    """Looks that are out of date when the update comes: at the first question for a name nothing
-    stands there."""
+    """Looks that are out of date when the update comes: at the first question for a name there is
+    what `records` has there, or nothing."""
 
-    def __init__(self):
+    def __init__(self, records=None):
+        self.records = records or {}
         self.seen = set()
 
     def __call__(self, query):
@@ -329,7 +328,8 @@ class Outdated:
         if name in self.seen:
             return None
         self.seen.add(name)
-        return no_record(query, ZONE)
+        value = self.records.get(name.to_text(omit_final_dot=True))
+        return no_record(query, ZONE) if value is None else one_record(query, value)
 
 
 def test_who_was_faster_has_won(site):
@@ -346,6 +346,23 @@ def test_who_was_faster_has_won(site):
     for name in answers:
         assert site.named.txt(name) == [site.wanted()[name]]
     assert len(middle.updates) <= 17
+
+
+def test_who_was_faster_keeps_what_stands_there(site):
+    """Our key records were looked at; what stands there when the update comes is somebody
+    else's, or nothing."""
+    names = site.add(*(f"d{n}.{ZONE}" for n in range(4)))
+    ours = site.wanted()
+    for name in (names[0], names[2]):
+        site.put((f"{name}.", 300, "TXT", '"theirs"'))
+    for n, state in enumerate(("revoked", "revoked", "destroyed", "destroyed")):
+        site.set_state(f"d{n}.{ZONE}", state)
+    site.between(look=Outdated(ours))
+    theirs = ("refused", "somebody else's record stands there")
+    assert site.publish("--all", code=3) == {
+        names[0]: theirs, names[1]: ("refused", "our record is not there any more"),
+        names[2]: theirs, names[3]: ("removed", "")}
+    assert [site.named.txt(name) for name in names] == [["theirs"], [], ["theirs"], []]
 
 
 def test_what_is_there_already_is_done(site):
@@ -366,6 +383,12 @@ def test_a_zone_that_is_not_there(site):
     assert re.fullmatch(rf"update server 127.0.0.1:\d+ has no zone that {name} is in \(REFUSED\)",
                         reason)
     assert site.named.txt(other) == [site.wanted()[other]]
+
+
+def test_of_a_zone_that_is_not_there_nothing_can_go(site):
+    site.add("elsewhere.example")
+    site.set_state("elsewhere.example", "destroyed")
+    assert list(site.actions("--all").values()) == ["unchanged"]
 
 
 def test_a_zone_that_cannot_be_loaded(make_site):
