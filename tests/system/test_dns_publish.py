@@ -11,6 +11,8 @@ import time
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import dns.tsig
 import dns.update
 import pytest
@@ -313,6 +315,26 @@ def test_a_wildcard_stands_in_nobodys_way(site):
     for name, value in site.wanted().items():
         assert site.named.txt(name) == [value]
     assert site.actions("--all") == {first: "unchanged", second: "unchanged"}
+
+
+def test_a_wildcard_does_not_tell_the_zone(make_site):
+    """Asked for its SOA record, some servers tell of the zone that the wildcard leads to."""
+    below = f"below.{ZONE}"
+    site = make_site(zones=(ZONE, below))
+    (name,) = site.add(f"a.{below}")
+    site.put((f"*.{below}.", 300, "CNAME", f"www.{ZONE}."), below)
+
+    def follow(query):
+        if query.question[0].rdtype != dns.rdatatype.SOA or str(query.question[0].name) != f"{name}.":
+            return None
+        answer = no_record(query, ZONE)
+        answer.answer.append(dns.rrset.from_text(f"{name}.", 300, "IN", "CNAME", f"www.{ZONE}."))
+        return answer
+
+    site.between(look=follow)
+    serial = site.serial()
+    assert site.actions("--all") == {name: "added"}
+    assert site.named.txt(name) == [site.wanted()[name]] and site.serial() == serial
 
 
 class Outdated:
