@@ -130,8 +130,11 @@ class Nsd(NameServer):
 class Unbound(NameServer):
     """A resolver that finds each zone at the addresses given for it, all at one port."""
 
-    def __init__(self, folder, zones, zone_port, name="unbound", address="127.0.0.1"):
-        super().__init__(folder, name, "unbound", address)
+    def __init__(self, folder, zones, zone_port, name="unbound", address="127.0.0.1", port=None):
+        super().__init__(folder, name, "unbound", address, port)
+        with socket.socket() as probe:  # whether it may listen there
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, self.port))
         self.zones = list(zones)
         with open(f"{self.folder}/unbound.conf", "w", encoding="ascii") as file:
             file.write(f"server:\n interface: {address}@{self.port}\n"

@@ -3,7 +3,9 @@
 for it is the same in all tests, but for those domains that say otherwise."""
 
 import json
+import os
 import socket
+import subprocess
 import time
 from types import SimpleNamespace
 
@@ -14,12 +16,13 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from inkan import PATIENCE, Inkan
+from inkan import BUILD, PATIENCE, SANITIZER_ENV, Inkan
 from nameservers import Bind, Misbehaving, Nsd, Unbound, quoted
 from process import free_port
 
 # One port, so that all of them can be servers of one zone. BIND takes only what an interface has.
 BIND, NSD, ODD, SILENT = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
+SYSTEM = "127.0.0.59"
 BOTH = {"ns1": BIND, "ns2": NSD}
 TIMEOUT = 2  # s, of one look
 BULK = 1000
@@ -117,7 +120,7 @@ def world(module_folder):
     port = free_port()
     inkan = Inkan(f"{module_folder}/inkan", dns__port=port, dns__timeout=f"{TIMEOUT}s").set_up("acme")
     cases = [*SAME, "lagging", "half-wrong", "servfail", "lame", "silent", "two-aliases", "below",
-             "stale", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
+             "stale", "stale-there", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
              "lossy", "undelegated", "no-address"]
     rows = ["domain,tenant,algorithm,selector,activate"]
     rows += [f"{case}.example,acme,{'rsa-sha256' if case == 'split' else 'ed25519-sha256'},s,"
@@ -157,23 +160,22 @@ def world(module_folder):
         f"$ORIGIN _domainkey.below.example.\n$TTL 300\n@ SOA ns.below.example. a 1 2 3 4 5\n"
         f"@ NS ns.below.example.\n{keys['below']}\n")
     apart("no-address", [keys["no-address"], "@ NS gone.hop.example."], None, {"ns1": BIND})
-    for case in ("stale", "early", "staged"):
+    for case in ("stale", "stale-there", "early"):
         apart(case, [], None, {"ns1": BIND})
     for case in ("cut", "not-authoritative", "forged", "garbage", "malformed", "lossy"):
         apart(case, [keys[case]], None, {"ns1": BIND, "ns3": ODD})
-    del bind["staged.example"]
-    bind["staged.example"] = zone_text("staged.example", {"ns1": BIND}, keys["staged"])
+    apart("staged", [keys["staged"]], None, {"ns1": BIND})
 
     servers = [Bind(module_folder, bind, port=port),
                Nsd(module_folder, nsd, address=NSD, port=port),
                Misbehaving(ODD, port, odd_answers({n: v for n, v in records.values()}))]
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind((SILENT, port))
-    resolver = Unbound(module_folder, {
-        zone: [BIND] if bind.get(zone) is not None else [NSD] for zone in {**bind, **nsd}}, port)
+    stubs = {zone: [BIND] if bind.get(zone) is not None else [NSD] for zone in {**bind, **nsd}}
+    resolver = Unbound(module_folder, stubs, port)
     inkan.configure(dns__nameservers=f"127.0.0.1:{resolver.port}")
     yield SimpleNamespace(inkan=inkan, bind=servers[0], resolver=resolver,
-                          records=records, port=port)
+                          records=records, port=port, stubs=stubs)
     for server in [resolver, *servers]:
         server.stop()
     silent.close()
@@ -376,6 +378,59 @@ def test_resolvers_that_do_not_answer(world):
     (key,) = json.loads(answer.stdout)
     assert (key["verdict"], key["servers"], key["ttl"]) == ("unknown", [], -1)
     assert "no answer of the resolvers in time" in key["advice"]
+
+
+# -- the system's resolvers -------------------------------------------------------------------
+
+@pytest.fixture
+def of_the_system(world, folder):
+    """Runs inkan where /etc/resolv.conf names a resolver of ours, which is on port 53 therefore."""
+    try:
+        server = Unbound(folder, world.stubs, world.port, address=SYSTEM, port=53)
+    except OSError as fault:
+        pytest.skip(f"no resolver can be started at {SYSTEM} port 53: {fault}")
+    with open(f"{folder}/resolv.conf", "w", encoding="ascii") as file:
+        file.write(f"nameserver {SYSTEM}\n")
+    nameservers = world.inkan.settings["dns.nameservers"]
+    world.inkan.configure(dns__nameservers="")
+
+    def run(*arguments):
+        answer = subprocess.run(
+            ["unshare", "--mount", "sh", "-c",
+             'mount --bind "$1" /etc/resolv.conf || exit 126; shift; exec "$@"', "sh",
+             f"{folder}/resolv.conf", f"{BUILD}/inkan", "-c", world.inkan.conf, *arguments],
+            capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, **SANITIZER_ENV})
+        if answer.returncode in (1, 126) and not answer.stdout:
+            pytest.skip(f"no mount of one's own: {answer.stderr}")
+        return answer
+
+    yield run
+    world.inkan.configure(dns__nameservers=nameservers)
+    server.stop()
+
+
+def test_the_resolvers_of_the_system(world, of_the_system):
+    for case, code, verdict in (("right", 0, "right"), ("split", 0, "right")):
+        answer = of_the_system("--json", "dns", "check", f"{case}.example")
+        assert answer.returncode == code, answer.stdout + answer.stderr
+        (key,) = json.loads(answer.stdout)
+        (resolver,) = [s for s in key["servers"] if s["server"] == "resolver"]
+        assert (resolver["address"], resolver["verdict"]) == ("", verdict)
+        assert resolver["answer"] == world.records[case][1]
+
+
+def test_a_resolver_of_the_system_that_still_has_the_old_record(world, of_the_system):
+    name, value = world.records["stale-there"]
+    world.bind.set_txt(name, "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")
+    query = dns.message.make_query(name, "TXT")
+    assert dns.query.udp(query, SYSTEM, 5, 53).answer
+    world.bind.set_txt(name, value)
+    answer = of_the_system("--json", "dns", "check", "stale-there.example")
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    (key,) = json.loads(answer.stdout)
+    assert {s["server"].split(".")[0]: s["verdict"] for s in key["servers"]} == {
+        "ns1": "right", "resolver": "wrong"}
 
 
 # -- the command ------------------------------------------------------------------------------

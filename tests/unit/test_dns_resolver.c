@@ -91,8 +91,9 @@ static void *call(void *arg)
         struct err err = {.code = ST_OK};
         char name[64];
         snprintf(name, sizeof name, "n%d.c%d.example", i, mine);
-        enum status status = resolver_ask(callers->resolver, name, RESOLVER_TXT,
-                                          clock_monotonic_ms() + i % 4, &answer, &err);
+        enum status status =
+            resolver_ask(callers->resolver, &(struct resolver_question){name, RESOLVER_TXT},
+                         clock_monotonic_ms() + i % 4, &answer, &err);
         atomic_fetch_add(status == ST_NOT_FOUND ? &callers->answered : &callers->late, 1);
         resolver_answer_clear(&answer);
     }
@@ -127,8 +128,9 @@ static void an_answer_is_waited_for(void **state)
     (void)state;
     start(&server, false);
     struct resolver *resolver = open_at(&server);
-    enum status status = resolver_ask(resolver, "a.example", RESOLVER_A,
-                                      clock_monotonic_ms() + 10000, &answer, &err);
+    enum status status =
+        resolver_ask(resolver, &(struct resolver_question){"a.example", RESOLVER_A},
+                     clock_monotonic_ms() + 10000, &answer, &err);
     CHECK_STATUS("ask", status, ST_NOT_FOUND, err);
     assert_string_equal(err.text, "a.example: there is no such name");
     resolver_answer_clear(&answer);
@@ -146,7 +148,8 @@ static void a_server_that_is_silent(void **state)
     struct resolver *resolver = open_at(&server);
     int64_t before_ms = clock_monotonic_ms();
     enum status status =
-        resolver_ask(resolver, "a.example", RESOLVER_NS, before_ms + 100, &answer, &err);
+        resolver_ask(resolver, &(struct resolver_question){"a.example", RESOLVER_NS},
+                     before_ms + 100, &answer, &err);
     CHECK_STATUS("ask", status, ST_TEMP, err);
     assert_string_equal(err.text, "a.example: no answer of the resolvers in time");
     assert_in_range(clock_monotonic_ms() - before_ms, 100, 2000);
