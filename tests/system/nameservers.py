@@ -80,14 +80,15 @@ class NameServer:
 
 
 class Bind(NameServer):
-    """`allow` says who may update; keys named there have their clauses in `keys`."""
+    """`rule` says who may update a {zone}; keys named there have their clauses in `keys`."""
 
-    def __init__(self, folder, zones, name="named", port=None, *, allow="127.0.0.0/8;", keys=""):
+    def __init__(self, folder, zones, name="named", port=None, *,
+                 rule="allow-update {{ 127.0.0.0/8; }};", keys=""):
         super().__init__(folder, name, "bind", port=port)
         clauses = [keys]
         for zone in self._write_zones(zones):
             clauses.append(f'zone "{zone}" {{ type primary; file "{self.folder}/{zone}.zone";'
-                           f" allow-update {{ {allow} }}; }};\n")
+                           f" {rule.format(zone=zone)} }};\n")
         with open(f"{self.folder}/named.conf", "w", encoding="ascii") as file:
             file.write(f'options {{ directory "{self.folder}"; pid-file none; recursion no;\n'
                        f"listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};\n"

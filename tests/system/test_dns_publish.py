@@ -31,12 +31,12 @@ TIME_OF = {"published": "published", "active": "activated", "retiring": "retired
 class Site:
     """A name server whose zones only the holder of a key may change, and inkan with that key."""
 
-    def __init__(self, folder, algorithm="hmac-sha256", zones=(ZONE, OTHER, THIRD), tsig=True):
+    def __init__(self, folder, algorithm="hmac-sha256", zones=(ZONE, OTHER, THIRD), tsig=True,
+                 rule="allow-update {{ key inkan-publish; }};"):
         self.folder = folder
         self.key = TsigKey(folder, algorithm=algorithm)
         self.secrets = {self.key.secret}
-        self.named = Bind(folder, zones, keys=self.key.clause,
-                          allow=f"key {self.key.name};" if tsig else "127.0.0.1;")
+        self.named = Bind(folder, zones, keys=self.key.clause, rule=rule)
         self.inkan = Inkan(f"{folder}/inkan",
                            dns__update_server=f"127.0.0.1:{self.named.port}",
                            dns__tsig_key_file=self.key.path if tsig else None)
@@ -204,8 +204,21 @@ def test_a_gravestone_stands_where_nothing_stood(site):
     assert site.named.txt(name) == [GRAVESTONE]
 
 
+def test_a_key_for_key_records_only(make_site):
+    """The rule that docs/install.md shows is enough for all that a key's life needs."""
+    site = make_site(rule="update-policy {{ grant inkan-publish wildcard *._domainkey.{zone} TXT; }};")
+    (name,) = site.add(ZONE)
+    done = [site.actions(ZONE)[name]]
+    for state in ("revoked", "destroyed"):
+        site.set_state(ZONE, state)
+        done.append(site.actions(ZONE)[name])
+    assert done == ["added", "replaced", "removed"]
+    ((action, reason),) = [site.publish("--all", code=3)[n] for n in site.add(f"below.{ZONE}")]
+    assert action == "refused" and reason.endswith("the server refuses it (REFUSED)")
+
+
 def test_updates_that_are_not_signed(make_site):
-    site = make_site(tsig=False)
+    site = make_site(tsig=False, rule="allow-update {{ 127.0.0.1; }};")
     names = site.add(ZONE, OTHER)
     assert site.actions("--all") == dict.fromkeys(names, "added")
     assert site.actions("--all") == dict.fromkeys(names, "unchanged")
