@@ -8,6 +8,7 @@ import os
 import pwd
 import socket
 import sqlite3
+import subprocess
 import threading
 import urllib.request
 
@@ -187,7 +188,7 @@ class Misbehaving:
 class PowerDNS(NameServer):
     KEY = "of the tests"
 
-    def __init__(self, folder, zones, name="pdns"):
+    def __init__(self, folder, zones, name="pdns", settings=""):
         super().__init__(folder, name, "pdns")
         self.zones = zones
         self.http_port = free_port()
@@ -201,7 +202,8 @@ class PowerDNS(NameServer):
                        f"api-key={self.KEY}\nwebserver=yes\nwebserver-address=127.0.0.1\n"
                        f"webserver-port={self.http_port}\nsocket-dir={self.folder}\n"
                        "setuid=pdns\nsetgid=pdns\nguardian=no\ndaemon=no\n"
-                       "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n")
+                       "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n"
+                       + settings)
         self._give_away()
         self.process = Process(name, ["/usr/sbin/pdns_server", f"--config-dir={self.folder}"],
                                self.log)
@@ -217,6 +219,11 @@ class PowerDNS(NameServer):
             return self.request("GET", "") == []
         except OSError:
             return False
+
+    def util(self, *arguments):
+        """pdnsutil, beside the running server."""
+        subprocess.run(["/usr/bin/pdnsutil", f"--config-dir={self.folder}", *arguments],
+                       check=True, capture_output=True)
 
     def request(self, method, zone, body=None):
         """What the API answers; an OSError when it refuses."""

@@ -18,7 +18,7 @@ import dns.update
 import pytest
 
 from inkan import PATIENCE, Inkan
-from nameservers import SOA, Bind
+from nameservers import SOA, Bind, PowerDNS
 from process import free_port
 from updates import Middleman, TsigKey, no_record, one_record
 
@@ -28,15 +28,27 @@ TIME_OF = {"published": "published", "active": "activated", "retiring": "retired
            "revoked": "revoked", "destroyed": "destroyed"}
 
 
+def bind(folder, key, zones=(ZONE, OTHER, THIRD), rule="allow-update {{ key inkan-publish; }};"):
+    return Bind(folder, zones, keys=key.clause, rule=rule)
+
+
+def powerdns(folder, key, zones=(ZONE, OTHER)):
+    server = PowerDNS(folder, zones,
+                      settings="dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\n")
+    server.util("import-tsig-key", key.name, key.algorithm, key.secret)
+    for zone in zones:
+        server.util("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", key.name)
+    return server
+
+
 class Site:
     """A name server whose zones only the holder of a key may change, and inkan with that key."""
 
-    def __init__(self, folder, algorithm="hmac-sha256", zones=(ZONE, OTHER, THIRD), tsig=True,
-                 rule="allow-update {{ key inkan-publish; }};"):
+    def __init__(self, folder, algorithm="hmac-sha256", tsig=True, serve=None, **options):
         self.folder = folder
         self.key = TsigKey(folder, algorithm=algorithm)
         self.secrets = {self.key.secret}
-        self.named = Bind(folder, zones, keys=self.key.clause, rule=rule)
+        self.named = (serve or bind)(folder, self.key, **options)
         self.inkan = Inkan(f"{folder}/inkan",
                            dns__update_server=f"127.0.0.1:{self.named.port}",
                            dns__tsig_key_file=self.key.path if tsig else None)
@@ -174,7 +186,9 @@ def test_dry_run_says_what_would_be_done(site):
     assert (site.serial(), site.serial(OTHER)) == serials
 
 
-def test_the_life_of_a_key(site):
+@pytest.mark.parametrize("serve", [bind, powerdns])
+def test_the_life_of_a_key(make_site, serve):
+    site = make_site(serve=serve)
     (name,) = site.add(ZONE)
     wanted = site.wanted()[name]
     seen = []
@@ -386,18 +400,19 @@ def test_who_was_faster_has_won(site):
 def test_who_was_faster_keeps_what_stands_there(site):
     """Our key records were looked at; what stands there when the update comes is somebody
     else's, or nothing."""
-    names = site.add(*(f"d{n}.{ZONE}" for n in range(4)))
+    names = site.add(*(f"d{n}.{ZONE}" for n in range(5)))
     ours = site.wanted()
+    site.put((f"{names[4]}.", 300, "CNAME", f"elsewhere.{ZONE}."))
     for name in (names[0], names[2]):
         site.put((f"{name}.", 300, "TXT", '"theirs"'))
-    for n, state in enumerate(("revoked", "revoked", "destroyed", "destroyed")):
+    for n, state in enumerate(("revoked", "revoked", "destroyed", "destroyed", "destroyed")):
         site.set_state(f"d{n}.{ZONE}", state)
     site.between(look=Outdated(ours))
     theirs = ("refused", "somebody else's record stands there")
     assert site.publish("--all", code=3) == {
         names[0]: theirs, names[1]: ("refused", "our record is not there any more"),
-        names[2]: theirs, names[3]: ("removed", "")}
-    assert [site.named.txt(name) for name in names] == [["theirs"], [], ["theirs"], []]
+        names[2]: theirs, names[3]: ("removed", ""), names[4]: ("removed", "")}
+    assert [site.named.txt(name) for name in names] == [["theirs"], [], ["theirs"], [], []]
 
 
 def test_what_is_there_already_is_done(site):
