@@ -163,10 +163,11 @@ static enum status look(struct publish *publish, struct plan *plan, struct err *
     enum status status = update_look(publish->server, name, &standing, err);
     if (status == ST_OK)
         decide_by(plan, &standing);
-    if (status == ST_OK && plan->action == PUBLISH_REFUSED)
+    /* A wildcard may hold our very gravestone, for all keys that never were. */
+    if (status == ST_OK && (plan->action == PUBLISH_REFUSED || plan->action == PUBLISH_REMOVED))
         status = update_is_wildcard(publish->server, name, &standing, &wildcard, err);
     if (wildcard) {
-        decide(plan, PUBLISH_ADDED, "");
+        decide(plan, plan->wanted.len == 0 ? PUBLISH_UNCHANGED : PUBLISH_ADDED, "");
         plan->before = (struct span){NULL, 0};
     }
     if (status == ST_OK && is_change(plan->action))

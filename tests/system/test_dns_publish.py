@@ -344,6 +344,17 @@ def test_a_wildcard_stands_in_nobodys_way(site):
     assert site.actions("--all") == {first: "unchanged", second: "unchanged"}
 
 
+def test_a_gravestone_for_all_keys_that_never_were(site):
+    first, second = site.add(ZONE, f"below.{ZONE}")
+    for name in (ZONE, f"below.{ZONE}"):
+        site.put((f"*._domainkey.{name}.", 300, "TXT", f'"{GRAVESTONE}"'))
+    site.set_state(f"below.{ZONE}", "destroyed")
+    assert site.actions("--all") == {first: "added", second: "unchanged"}
+    assert site.named.txt(first) == [site.wanted()[first]]
+    site.set_state(ZONE, "destroyed")
+    assert site.actions(ZONE) == {first: "removed"}
+
+
 def test_a_wildcard_does_not_tell_the_zone(make_site):
     """Asked for its SOA record, some servers tell of the zone that the wildcard leads to."""
     below = f"below.{ZONE}"
