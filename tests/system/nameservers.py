@@ -6,6 +6,7 @@ these are, and one that misbehaves as it is told. All keep what they have in a t
 import json
 import os
 import pwd
+import re
 import socket
 import sqlite3
 import subprocess
@@ -142,7 +143,7 @@ class Unbound(NameServer):
             file.write(f"server:\n interface: {address}@{self.port}\n"
                        f' username: "unbound"\n chroot: ""\n directory: "{self.folder}"\n'
                        ' pidfile: ""\n use-syslog: no\n do-not-query-localhost: no\n'
-                       ' module-config: "iterator"\n num-threads: 1\n ip-ratelimit: 0\n'
+                       ' module-config: "iterator"\n num-threads: 1\n ip-ratelimit: 0\n log-queries: yes\n'
                        "remote-control:\n control-enable: no\n")
             for zone, addresses in zones.items():
                 file.write(f'stub-zone:\n name: "{zone}"\n')
@@ -151,6 +152,10 @@ class Unbound(NameServer):
         self.process = Process(name, ["/usr/sbin/unbound", "-d", "-c",
                                       f"{self.folder}/unbound.conf"], self.log)
         wait_for(f"{name} answers", self._is_up)
+
+    def was_asked_for(self, name):
+        """Whether anybody asked for the name or one below it."""
+        return re.search(rf"info: \S+ (\S+\.)?{re.escape(name)}\. [A-Z]+ IN", self.process.log_text())
 
 
 class Misbehaving:
