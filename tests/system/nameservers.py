@@ -114,12 +114,13 @@ class Bind(NameServer):
 class Nsd(NameServer):
     """Does not change: a server whose copy of a zone is another than BIND's lags behind."""
 
-    def __init__(self, folder, zones, name="nsd", address="127.0.0.1", port=None):
-        super().__init__(folder, name, "nsd", address, port)
+    def __init__(self, folder, zones, name="nsd", addresses=("127.0.0.1",), port=None):
+        super().__init__(folder, name, "nsd", addresses[0], port)
+        listen = "".join(f" ip-address: {each}@{self.port}\n" for each in addresses)
         clauses = [f'zone:\n name: "{zone}"\n zonefile: "{self.folder}/{zone}.zone"\n'
                    for zone in self._write_zones(zones)]
         with open(f"{self.folder}/nsd.conf", "w", encoding="ascii") as file:
-            file.write(f"server:\n ip-address: {address}@{self.port}\n username: nsd\n"
+            file.write(f"server:\n{listen} username: nsd\n"
                        f' zonesdir: "{self.folder}"\n database: ""\n pidfile: ""\n chroot: ""\n'
                        f' xfrdfile: "{self.folder}/xfrd"\n zonelistfile: "{self.folder}/zones"\n'
                        f' xfrdir: "{self.folder}"\n server-count: 1\n rrl-ratelimit: 0\n'

@@ -23,6 +23,7 @@ from process import free_port
 # One port, so that all of them can be servers of one zone. BIND takes only what an interface has.
 BIND, NSD, ODD, SILENT = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
 SYSTEM = "127.0.0.59"
+SIX = "::1"
 BOTH = {"ns1": BIND, "ns2": NSD}
 TIMEOUT = 2  # s, of one look
 BULK = 1000
@@ -50,10 +51,19 @@ SAME = {
 }
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((SIX, 0))
+        return True
+    except OSError:
+        return False
+
+
 def zone_text(zone, servers, *records):
     lines = [f"$ORIGIN {zone}.", "$TTL 300", f"@ SOA ns1.{zone}. admin.{zone}. 1 3600 600 86400 300"]
     for host, address in servers.items():
-        lines += [f"@ NS {host}", f"{host} A {address}"]
+        lines += [f"@ NS {host}", f"{host} {'AAAA' if ':' in address else 'A'} {address}"]
     return "\n".join([*lines, *records, ""])
 
 
@@ -120,7 +130,7 @@ def world(module_folder):
     port = free_port()
     inkan = Inkan(f"{module_folder}/inkan", dns__port=port, dns__timeout=f"{TIMEOUT}s").set_up("acme")
     cases = [*SAME, "lagging", "half-wrong", "servfail", "lame", "silent", "two-aliases", "below",
-             "below-silent",
+             "below-silent", "six",
              "stale", "stale-there", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
              "lossy", "undelegated", "no-address"]
     rows = ["domain,tenant,algorithm,selector,activate"]
@@ -161,6 +171,7 @@ def world(module_folder):
         nsd[f"_domainkey.{case}.example"] = (
             f"$ORIGIN _domainkey.{case}.example.\n$TTL 300\n"
             f"@ SOA ns.{case}.example. a 1 2 3 4 5\n@ NS ns.{case}.example.\n{keys[case]}\n")
+    apart("six", None, [keys["six"]], {"ns6": SIX})
     apart("no-address", [keys["no-address"], "@ NS gone.hop.example."], None, {"ns1": BIND})
     for case in ("stale", "stale-there", "early"):
         apart(case, [], None, {"ns1": BIND})
@@ -169,7 +180,7 @@ def world(module_folder):
     apart("staged", [keys["staged"]], None, {"ns1": BIND})
 
     servers = [Bind(module_folder, bind, port=port),
-               Nsd(module_folder, nsd, address=NSD, port=port),
+               Nsd(module_folder, nsd, addresses=[NSD, *([SIX] if has_ipv6() else [])], port=port),
                Misbehaving(ODD, port, odd_answers({n: v for n, v in records.values()}))]
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind((SILENT, port))
@@ -237,6 +248,11 @@ def test_a_zone_below_the_domain_is_found(world, case):
     """Its servers count, and not those of the domain, of which one that answers is enough."""
     key = look(world, case, 0)
     assert verdicts(key) == {("ns", NSD): "right", RESOLVER: "right"}
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_server_with_an_address_of_ipv6(world):
+    assert verdicts(look(world, "six", 0)) == {("ns6", SIX): "right", RESOLVER: "right"}
 
 
 def test_a_datagram_that_was_lost_is_sent_again(world):
@@ -482,7 +498,7 @@ def test_a_thousand_keys(module_folder):
     text = zone_text("bulk.example", BOTH, *(f"{name}. TXT {quoted(value)}"
                                              for name, value in inkan.records().items()))
     servers = [Bind(module_folder, {"bulk.example": text}, "bulk-named", port),
-               Nsd(module_folder, {"bulk.example": text}, "bulk-nsd", NSD, port)]
+               Nsd(module_folder, {"bulk.example": text}, "bulk-nsd", [NSD], port)]
     servers.append(Unbound(module_folder, {"bulk.example": [BIND]}, port, "bulk-unbound"))
     inkan.configure(dns__port=port, dns__nameservers=f"127.0.0.1:{servers[-1].port}")
     try:
