@@ -108,8 +108,19 @@ static void answers_are_judged(void **state)
     }
 }
 
+static void sentences_are_printable(void **state)
+{
+    struct witness witness = {.answer = NULL};
+    (void)state;
+    witness_say(&witness, WITNESS_WRONG, "a%sb", "\033[2J\n\303\244\177");
+    assert_string_equal(witness.sentence, "a?[2J????b");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers_are_judged)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_are_judged),
+        cmocka_unit_test(sentences_are_printable),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
