@@ -165,10 +165,11 @@ static enum status look(struct publish *publish, struct plan *plan, struct err *
     enum status status = update_look(publish->server, name, &standing, err);
     if (status == ST_OK)
         decide_by(plan, &standing);
-    if (status == ST_OK && plan->action == PUBLISH_REFUSED)
+    /* A wildcard may hold our very gravestone, for all keys that never were. */
+    if (status == ST_OK && (plan->action == PUBLISH_REFUSED || plan->action == PUBLISH_REMOVED))
         status = update_is_wildcard(publish->server, name, &standing, &wildcard, err);
     if (wildcard) {
-        decide(plan, PUBLISH_ADDED, "");
+        decide(plan, plan->wanted.len == 0 ? PUBLISH_UNCHANGED : PUBLISH_ADDED, "");
         plan->before = (struct span){NULL, 0};
     }
     if (status == ST_OK && is_change(plan->action))
@@ -199,6 +200,10 @@ static enum status prepare(struct publish *publish, struct plan *plan, struct er
     enum status status = make_records(plan, err);
     if (status == ST_OK)
         status = look(publish, plan, err);
+    if (status == ST_NOT_FOUND && plan->wanted.len == 0) {
+        decide(plan, PUBLISH_UNCHANGED, "");
+        status = ST_OK;
+    }
     if (status == ST_OK && (publish->dry_run || !is_change(plan->action)))
         plan->result->action = plan->action;
     return absorb(publish, plan, status, err);

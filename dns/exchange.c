@@ -50,7 +50,7 @@ static unsigned question_count(struct span message)
     return octet(message, 4) << 8 | octet(message, 5);
 }
 
-static bool is_cut(struct span message)
+static bool is_truncated(struct span message)
 {
     return (octet(message, 2) & 2) != 0;
 }
@@ -296,7 +296,7 @@ enum status exchange_ask(const struct exchange *exchange, struct span message, s
     if (exchange->tcp)
         return ask_tcp(&talk, answer);
     enum status status = ask_udp(&talk, answer);
-    if (status != ST_OK || !is_cut(buf_span(answer)))
+    if (status != ST_OK || !is_truncated(buf_span(answer)))
         return status;
     status = ask_tcp(&talk, answer);
     return status == ST_OK ? ST_OK : err_context(err, "the answer is truncated, and over TCP");

@@ -3,7 +3,7 @@
  * One DNS message to one server and its answer: octets in, octets out. What the octets say is for
  * the callers (dns/query.h, dns/update.h); here only the header and the question are looked at,
  * which tell the answer from anything else that arrives. Over UDP first, sent anew after a third
- * and two thirds of the time, and over TCP when the answer says that it is cut (RFC 7766 5).
+ * and two thirds of the time, and over TCP when the answer is truncated (RFC 7766 5).
  *
  * Every call has a socket of its own, so that source ports differ (RFC 5452 9.2). Any thread.
  */

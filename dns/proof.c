@@ -203,6 +203,7 @@ static bool go_on(struct look *look)
 /* The system's resolvers are libunbound's to choose from. */
 static enum status ask_system(struct look *look)
 {
+    const struct resolver_question question = {look->wanted->name, RESOLVER_TXT};
     struct resolver_answer got;
     struct query_answer answer = {.ttl_s = -1};
     struct err why = {.code = ST_OK};
@@ -210,8 +211,7 @@ static enum status ask_system(struct look *look)
     if (witness == NULL)
         return ST_TEMP;
     witness->resolver = true;
-    enum status status = resolver_ask(look->at->resolver, look->wanted->name, RESOLVER_TXT,
-                                      look->deadline_ms, &got, &why);
+    enum status status = resolver_ask(look->at->resolver, &question, look->deadline_ms, &got, &why);
     /* The records are lent: the answer is not cleared. */
     answer.text_count = got.count;
     for (size_t i = 0; i < got.count && i < QUERY_TEXTS_MAX; i++)

@@ -3,8 +3,8 @@
  * The proof that DNS shows a key record, without which no key signs by itself: every address of
  * every authoritative server of the zone that holds the record, and then every resolver, has
  * exactly one TXT record there, and it is the one wanted. Aliases (CNAME) are followed from zone to
- * zone, each zone found anew. Who does not answer, refuses, is not authoritative or cuts its answer
- * proves nothing.
+ * zone, each zone found anew. Who does not answer, refuses, is not authoritative or truncates its
+ * answer proves nothing.
  *
  * Resolvers are asked only once all authoritative servers are right: one that is asked too early
  * remembers for a long while that there is no record. Any thread.

@@ -216,16 +216,16 @@ static void on_answer(void *arg, int fault, struct ub_result *result)
         free_request(request);
 }
 
-static struct resolver_request *new_request(struct resolver *resolver, const char *name,
-                                            enum resolver_type type)
+static struct resolver_request *new_request(struct resolver *resolver,
+                                            const struct resolver_question *question)
 {
     struct resolver_request *request = calloc(1, sizeof *request);
     pthread_condattr_t attributes;
     if (request == NULL)
         return NULL;
     request->resolver = resolver;
-    request->type = type;
-    snprintf(request->name, sizeof request->name, "%s", name);
+    request->type = question->type;
+    snprintf(request->name, sizeof request->name, "%s", question->name);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&request->told, &attributes);
@@ -233,18 +233,19 @@ static struct resolver_request *new_request(struct resolver *resolver, const cha
     return request;
 }
 
-enum status resolver_start(struct resolver *resolver, const char *name, enum resolver_type type,
+enum status resolver_start(struct resolver *resolver, const struct resolver_question *question,
                            struct resolver_request **out, struct err *err)
 {
     enum { CLASS_IN = 1 };
     int id = 0;
-    struct resolver_request *request = new_request(resolver, name, type);
+    const char *name = question->name[0] != '\0' ? question->name : ".";
+    struct resolver_request *request = new_request(resolver, question);
     *out = request;
     if (request == NULL)
         return err_set(err, ST_TEMP, "no memory");
     /* The answer may be there before this returns: the request is not written to meanwhile. */
-    int fault = ub_resolve_async(resolver->context, name[0] != '\0' ? name : ".", (int)type,
-                                 CLASS_IN, request, on_answer, &id);
+    int fault = ub_resolve_async(resolver->context, name, (int)question->type, CLASS_IN, request,
+                                 on_answer, &id);
     if (fault == 0) {
         request->id = id;
         return ST_OK;
@@ -365,12 +366,12 @@ enum status resolver_wait(struct resolver_request *request, int64_t deadline_ms,
     return status == ST_OK ? ST_OK : err_context(err, "%.160s", name);
 }
 
-enum status resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
+enum status resolver_ask(struct resolver *resolver, const struct resolver_question *question,
                          int64_t deadline_ms, struct resolver_answer *out, struct err *err)
 {
     struct resolver_request *request;
     *out = (struct resolver_answer){.records = NULL};
-    enum status status = resolver_start(resolver, name, type, &request, err);
+    enum status status = resolver_start(resolver, question, &request, err);
     return status == ST_OK ? resolver_wait(request, deadline_ms, out, err) : status;
 }
 

@@ -44,6 +44,11 @@ struct resolver_server {
 };
 const struct resolver_server *resolver_servers(const struct resolver *resolver, size_t *count_out);
 
+struct resolver_question {
+    const char *name;
+    enum resolver_type type;
+};
+
 struct resolver_answer {
     struct buf *records; /* an address, a name (of SOA the first in it), or the joined strings of a
                             TXT record; heap */
@@ -57,13 +62,13 @@ void resolver_answer_clear(struct resolver_answer *answer);
 /* The records of a name. ST_OK, also without any; ST_NOT_FOUND: there is no such name; ST_TEMP: no
  * answer in time, or SERVFAIL and its like; ST_BROKEN: DNSSEC says that the answer is forged.
  * Clear with resolver_answer_clear also after a failure. */
-enum status resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
+enum status resolver_ask(struct resolver *resolver, const struct resolver_question *question,
                          int64_t deadline_ms, struct resolver_answer *out,
                          struct err *err) MUST_CHECK;
 /* The same in two halves, for many questions at once. Each request that was started is waited for
  * once, which frees it. */
 struct resolver_request;
-enum status resolver_start(struct resolver *resolver, const char *name, enum resolver_type type,
+enum status resolver_start(struct resolver *resolver, const struct resolver_question *question,
                            struct resolver_request **out, struct err *err) MUST_CHECK;
 enum status resolver_wait(struct resolver_request *request, int64_t deadline_ms,
                           struct resolver_answer *out, struct err *err) MUST_CHECK;

@@ -225,7 +225,7 @@ static enum status look_why(struct update_server *server, const struct update_ch
     }
     if (!alias && now.text_count == 1 && change->after.len > 0 && span_equal(value, change->after))
         status = ST_OK;
-    else if (!alias && now.text_count == 0 && change->after.len == 0)
+    else if (now.text_count == 0 && change->after.len == 0)
         status = ST_OK;
     else if (alias)
         status = err_set(err, ST_CONFLICT, "a CNAME to %.150s stands there", now.alias);

@@ -21,6 +21,10 @@ void witness_say(struct witness *witness, enum witness_verdict verdict, const ch
     if (vsnprintf(witness->sentence, sizeof witness->sentence, fmt, args) < 0)
         witness->sentence[0] = '\0';
     va_end(args);
+    /* Libraries may say what the server said; it is stored and shown on terminals. */
+    for (char *at = witness->sentence; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
 }
 
 void witness_clear(struct witness *witness)

@@ -44,6 +44,7 @@ struct witness {
  * `resolver` are there. Without memory the answer is NULL. */
 void witness_judge(const struct witness_wanted *wanted, const struct query_answer *answer,
                    struct witness *witness);
+/* What is not printable ASCII becomes a question mark. */
 void witness_say(struct witness *witness, enum witness_verdict verdict, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void witness_clear(struct witness *witness);

@@ -66,17 +66,24 @@ static void take_addresses(const struct search *search, struct zone_server *serv
     resolver_answer_clear(&answer);
 }
 
+/* NULL when it cannot be. */
+static void start_one(const struct search *search, const struct resolver_question *question,
+                      struct resolver_request **out)
+{
+    struct err ignored = {.code = ST_OK};
+    if (resolver_start(search->look->resolver, question, out, &ignored) != ST_OK)
+        *out = NULL;
+}
+
 /* All look-ups are under way at once, so that slow ones do not add up. */
 static void find_addresses(const struct search *search)
 {
     struct resolver_request *requests[ZONE_SERVERS_MAX][FAMILIES] = {{NULL}};
     struct zone *zone = search->zone;
-    struct err ignored = {.code = ST_OK};
     for (size_t i = 0; i < zone->server_count; i++)
         for (size_t k = 0; k < FAMILIES; k++)
-            if (resolver_start(search->look->resolver, zone->servers[i].name, families[k],
-                               &requests[i][k], &ignored) != ST_OK)
-                requests[i][k] = NULL;
+            start_one(search, &(struct resolver_question){zone->servers[i].name, families[k]},
+                      &requests[i][k]);
     for (size_t i = 0; i < zone->server_count; i++) {
         for (size_t k = 0; k < FAMILIES; k++)
             take_addresses(search, &zone->servers[i], requests[i][k]);
@@ -107,9 +114,10 @@ static void take_servers(struct zone *zone, const char *name, const struct resol
 /* ST_NOT_FOUND when there is no zone of that very name. */
 static enum status load_zone(const struct search *search, const char *name)
 {
+    const struct resolver_question question = {name, RESOLVER_NS};
     struct resolver_answer answer;
-    enum status status = resolver_ask(search->look->resolver, name, RESOLVER_NS,
-                                      search->deadline_ms, &answer, search->err);
+    enum status status =
+        resolver_ask(search->look->resolver, &question, search->deadline_ms, &answer, search->err);
     if (status == ST_OK && (answer.count == 0 || answer.aliased))
         status = err_set(search->err, ST_NOT_FOUND, "%.160s: no zone", name);
     if (status == ST_OK) {

@@ -6,8 +6,10 @@ these are, and one that misbehaves as it is told. All keep what they have in a t
 import json
 import os
 import pwd
+import re
 import socket
 import sqlite3
+import subprocess
 import threading
 import urllib.request
 
@@ -80,14 +82,15 @@ class NameServer:
 
 
 class Bind(NameServer):
-    """`allow` says who may update; keys named there have their clauses in `keys`."""
+    """`rule` says who may update a {zone}; keys named there have their clauses in `keys`."""
 
-    def __init__(self, folder, zones, name="named", port=None, *, allow="127.0.0.0/8;", keys=""):
+    def __init__(self, folder, zones, name="named", port=None, *,
+                 rule="allow-update {{ 127.0.0.0/8; }};", keys=""):
         super().__init__(folder, name, "bind", port=port)
         clauses = [keys]
         for zone in self._write_zones(zones):
             clauses.append(f'zone "{zone}" {{ type primary; file "{self.folder}/{zone}.zone";'
-                           f" allow-update {{ {allow} }}; }};\n")
+                           f" {rule.format(zone=zone)} }};\n")
         with open(f"{self.folder}/named.conf", "w", encoding="ascii") as file:
             file.write(f'options {{ directory "{self.folder}"; pid-file none; recursion no;\n'
                        f"listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};\n"
@@ -111,12 +114,13 @@ class Bind(NameServer):
 class Nsd(NameServer):
     """Does not change: a server whose copy of a zone is another than BIND's lags behind."""
 
-    def __init__(self, folder, zones, name="nsd", address="127.0.0.1", port=None):
-        super().__init__(folder, name, "nsd", address, port)
+    def __init__(self, folder, zones, name="nsd", addresses=("127.0.0.1",), port=None):
+        super().__init__(folder, name, "nsd", addresses[0], port)
+        listen = "".join(f" ip-address: {each}@{self.port}\n" for each in addresses)
         clauses = [f'zone:\n name: "{zone}"\n zonefile: "{self.folder}/{zone}.zone"\n'
                    for zone in self._write_zones(zones)]
         with open(f"{self.folder}/nsd.conf", "w", encoding="ascii") as file:
-            file.write(f"server:\n ip-address: {address}@{self.port}\n username: nsd\n"
+            file.write(f"server:\n{listen} username: nsd\n"
                        f' zonesdir: "{self.folder}"\n database: ""\n pidfile: ""\n chroot: ""\n'
                        f' xfrdfile: "{self.folder}/xfrd"\n zonelistfile: "{self.folder}/zones"\n'
                        f' xfrdir: "{self.folder}"\n server-count: 1\n rrl-ratelimit: 0\n'
@@ -130,14 +134,17 @@ class Nsd(NameServer):
 class Unbound(NameServer):
     """A resolver that finds each zone at the addresses given for it, all at one port."""
 
-    def __init__(self, folder, zones, zone_port, name="unbound", address="127.0.0.1"):
-        super().__init__(folder, name, "unbound", address)
+    def __init__(self, folder, zones, zone_port, name="unbound", address="127.0.0.1", port=None):
+        super().__init__(folder, name, "unbound", address, port)
+        with socket.socket() as probe:  # whether it may listen there
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, self.port))
         self.zones = list(zones)
         with open(f"{self.folder}/unbound.conf", "w", encoding="ascii") as file:
             file.write(f"server:\n interface: {address}@{self.port}\n"
                        f' username: "unbound"\n chroot: ""\n directory: "{self.folder}"\n'
                        ' pidfile: ""\n use-syslog: no\n do-not-query-localhost: no\n'
-                       ' module-config: "iterator"\n num-threads: 1\n ip-ratelimit: 0\n'
+                       ' module-config: "iterator"\n num-threads: 1\n ip-ratelimit: 0\n log-queries: yes\n'
                        "remote-control:\n control-enable: no\n")
             for zone, addresses in zones.items():
                 file.write(f'stub-zone:\n name: "{zone}"\n')
@@ -146,6 +153,10 @@ class Unbound(NameServer):
         self.process = Process(name, ["/usr/sbin/unbound", "-d", "-c",
                                       f"{self.folder}/unbound.conf"], self.log)
         wait_for(f"{name} answers", self._is_up)
+
+    def was_asked_for(self, name):
+        """Whether anybody asked for the name or one below it."""
+        return re.search(rf"info: \S+ (\S+\.)?{re.escape(name)}\. [A-Z]+ IN", self.process.log_text())
 
 
 class Misbehaving:
@@ -183,7 +194,7 @@ class Misbehaving:
 class PowerDNS(NameServer):
     KEY = "of the tests"
 
-    def __init__(self, folder, zones, name="pdns"):
+    def __init__(self, folder, zones, name="pdns", settings=""):
         super().__init__(folder, name, "pdns")
         self.zones = zones
         self.http_port = free_port()
@@ -197,7 +208,8 @@ class PowerDNS(NameServer):
                        f"api-key={self.KEY}\nwebserver=yes\nwebserver-address=127.0.0.1\n"
                        f"webserver-port={self.http_port}\nsocket-dir={self.folder}\n"
                        "setuid=pdns\nsetgid=pdns\nguardian=no\ndaemon=no\n"
-                       "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n")
+                       "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n"
+                       + settings)
         self._give_away()
         self.process = Process(name, ["/usr/sbin/pdns_server", f"--config-dir={self.folder}"],
                                self.log)
@@ -213,6 +225,11 @@ class PowerDNS(NameServer):
             return self.request("GET", "") == []
         except OSError:
             return False
+
+    def util(self, *arguments):
+        """pdnsutil, beside the running server."""
+        subprocess.run(["/usr/bin/pdnsutil", f"--config-dir={self.folder}", *arguments],
+                       check=True, capture_output=True)
 
     def request(self, method, zone, body=None):
         """What the API answers; an OSError when it refuses."""

@@ -3,7 +3,9 @@
 for it is the same in all tests, but for those domains that say otherwise."""
 
 import json
+import os
 import socket
+import subprocess
 import time
 from types import SimpleNamespace
 
@@ -14,12 +16,14 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from inkan import PATIENCE, Inkan
+from inkan import BUILD, PATIENCE, SANITIZER_ENV, Inkan
 from nameservers import Bind, Misbehaving, Nsd, Unbound, quoted
 from process import free_port
 
 # One port, so that all of them can be servers of one zone. BIND takes only what an interface has.
 BIND, NSD, ODD, SILENT = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
+SYSTEM = "127.0.0.59"
+SIX = "::1"
 BOTH = {"ns1": BIND, "ns2": NSD}
 TIMEOUT = 2  # s, of one look
 BULK = 1000
@@ -47,10 +51,19 @@ SAME = {
 }
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((SIX, 0))
+        return True
+    except OSError:
+        return False
+
+
 def zone_text(zone, servers, *records):
     lines = [f"$ORIGIN {zone}.", "$TTL 300", f"@ SOA ns1.{zone}. admin.{zone}. 1 3600 600 86400 300"]
     for host, address in servers.items():
-        lines += [f"@ NS {host}", f"{host} A {address}"]
+        lines += [f"@ NS {host}", f"{host} {'AAAA' if ':' in address else 'A'} {address}"]
     return "\n".join([*lines, *records, ""])
 
 
@@ -117,7 +130,8 @@ def world(module_folder):
     port = free_port()
     inkan = Inkan(f"{module_folder}/inkan", dns__port=port, dns__timeout=f"{TIMEOUT}s").set_up("acme")
     cases = [*SAME, "lagging", "half-wrong", "servfail", "lame", "silent", "two-aliases", "below",
-             "stale", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
+             "below-silent", "six",
+             "stale", "stale-there", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
              "lossy", "undelegated", "no-address"]
     rows = ["domain,tenant,algorithm,selector,activate"]
     rows += [f"{case}.example,acme,{'rsa-sha256' if case == 'split' else 'ed25519-sha256'},s,"
@@ -148,32 +162,33 @@ def world(module_folder):
     apart("servfail", None, [keys["servfail"]])
     bind["servfail.example"] = None
     apart("lame", [keys["lame"]], None)
-    apart("silent", [keys["silent"]], None, {"ns1": BIND, "ns4": SILENT})
+    apart("silent", [keys["silent"]], None, {"ns0": SILENT, "ns1": BIND})
     apart("two-aliases", [f"{name['two-aliases']} CNAME alias.hop.example."],
           [f"{name['two-aliases']} CNAME alias.provider.example."])
     # A zone of its own below the domain, on another server.
-    apart("below", ["_domainkey NS ns.below.example.", f"ns A {NSD}"], None, {"ns1": BIND})
-    nsd["_domainkey.below.example"] = (
-        f"$ORIGIN _domainkey.below.example.\n$TTL 300\n@ SOA ns.below.example. a 1 2 3 4 5\n"
-        f"@ NS ns.below.example.\n{keys['below']}\n")
+    for case, servers in (("below", {"ns1": BIND}), ("below-silent", {"ns0": SILENT, "ns1": BIND})):
+        apart(case, [f"_domainkey NS ns.{case}.example.", f"ns A {NSD}"], None, servers)
+        nsd[f"_domainkey.{case}.example"] = (
+            f"$ORIGIN _domainkey.{case}.example.\n$TTL 300\n"
+            f"@ SOA ns.{case}.example. a 1 2 3 4 5\n@ NS ns.{case}.example.\n{keys[case]}\n")
+    apart("six", None, [keys["six"]], {"ns6": SIX})
     apart("no-address", [keys["no-address"], "@ NS gone.hop.example."], None, {"ns1": BIND})
-    for case in ("stale", "early", "staged"):
+    for case in ("stale", "stale-there", "early"):
         apart(case, [], None, {"ns1": BIND})
     for case in ("cut", "not-authoritative", "forged", "garbage", "malformed", "lossy"):
         apart(case, [keys[case]], None, {"ns1": BIND, "ns3": ODD})
-    del bind["staged.example"]
-    bind["staged.example"] = zone_text("staged.example", {"ns1": BIND}, keys["staged"])
+    apart("staged", [keys["staged"]], None, {"ns1": BIND})
 
     servers = [Bind(module_folder, bind, port=port),
-               Nsd(module_folder, nsd, address=NSD, port=port),
+               Nsd(module_folder, nsd, addresses=[NSD, *([SIX] if has_ipv6() else [])], port=port),
                Misbehaving(ODD, port, odd_answers({n: v for n, v in records.values()}))]
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind((SILENT, port))
-    resolver = Unbound(module_folder, {
-        zone: [BIND] if bind.get(zone) is not None else [NSD] for zone in {**bind, **nsd}}, port)
+    stubs = {zone: [BIND] if bind.get(zone) is not None else [NSD] for zone in {**bind, **nsd}}
+    resolver = Unbound(module_folder, stubs, port)
     inkan.configure(dns__nameservers=f"127.0.0.1:{resolver.port}")
     yield SimpleNamespace(inkan=inkan, bind=servers[0], resolver=resolver,
-                          records=records, port=port)
+                          records=records, port=port, stubs=stubs)
     for server in [resolver, *servers]:
         server.stop()
     silent.close()
@@ -228,10 +243,16 @@ def test_aliases_are_followed_from_zone_to_zone(world):
           for ns in ("ns1", "ns2")), ("resolver", "right")]
 
 
-def test_a_zone_below_the_domain_is_found(world):
-    """Its servers count, and not those of the domain."""
-    key = look(world, "below", 0)
+@pytest.mark.parametrize("case", ["below", "below-silent"])
+def test_a_zone_below_the_domain_is_found(world, case):
+    """Its servers count, and not those of the domain, of which one that answers is enough."""
+    key = look(world, case, 0)
     assert verdicts(key) == {("ns", NSD): "right", RESOLVER: "right"}
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_a_server_with_an_address_of_ipv6(world):
+    assert verdicts(look(world, "six", 0)) == {("ns6", SIX): "right", RESOLVER: "right"}
 
 
 def test_a_datagram_that_was_lost_is_sent_again(world):
@@ -326,8 +347,11 @@ def test_looking_too_early_hides_nothing(world):
     name, value = world.records["early"]
     key = look(world, "early", 1)
     assert key["advice"] == f"publish the TXT record at {name}"
+    assert world.resolver.was_asked_for("early.example")
+    assert not world.resolver.was_asked_for("_domainkey.early.example")
     world.bind.set_txt(name, value)
     assert verdicts(look(world, "early", 0)) == {("ns1", BIND): "right", RESOLVER: "right"}
+    assert world.resolver.was_asked_for(name)
 
 
 # -- no proof: unknown ------------------------------------------------------------------------
@@ -353,12 +377,12 @@ def test_a_server_that_proves_nothing(world, case, where, says):
     assert key["by"][where]["detail"] in key["advice"]
 
 
-def test_a_server_that_does_not_answer_takes_no_longer_than_it_may(world):
+def test_a_server_that_does_not_answer_leaves_time_for_the_others(world):
     started = time.monotonic()
     key = look(world, "silent", 75)
     assert time.monotonic() - started < TIMEOUT + PATIENCE
-    assert verdicts(key) == {("ns1", BIND): "right", ("ns4", SILENT): "unknown"}
-    assert key["by"]["ns4", SILENT]["detail"].endswith("no answer in time")
+    assert verdicts(key) == {("ns0", SILENT): "unknown", ("ns1", BIND): "right"}
+    assert key["by"]["ns0", SILENT]["detail"].endswith("no answer in time")
 
 
 def test_resolvers_that_do_not_answer(world):
@@ -376,6 +400,59 @@ def test_resolvers_that_do_not_answer(world):
     (key,) = json.loads(answer.stdout)
     assert (key["verdict"], key["servers"], key["ttl"]) == ("unknown", [], -1)
     assert "no answer of the resolvers in time" in key["advice"]
+
+
+# -- the system's resolvers -------------------------------------------------------------------
+
+@pytest.fixture
+def of_the_system(world, folder):
+    """Runs inkan where /etc/resolv.conf names a resolver of ours, which is on port 53 therefore."""
+    try:
+        server = Unbound(folder, world.stubs, world.port, address=SYSTEM, port=53)
+    except OSError as fault:
+        pytest.skip(f"no resolver can be started at {SYSTEM} port 53: {fault}")
+    with open(f"{folder}/resolv.conf", "w", encoding="ascii") as file:
+        file.write(f"nameserver {SYSTEM}\n")
+    nameservers = world.inkan.settings["dns.nameservers"]
+    world.inkan.configure(dns__nameservers="")
+
+    def run(*arguments):
+        answer = subprocess.run(
+            ["unshare", "--mount", "sh", "-c",
+             'mount --bind "$1" /etc/resolv.conf || exit 126; shift; exec "$@"', "sh",
+             f"{folder}/resolv.conf", f"{BUILD}/inkan", "-c", world.inkan.conf, *arguments],
+            capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, **SANITIZER_ENV})
+        if answer.returncode in (1, 126) and not answer.stdout:
+            pytest.skip(f"no mount of one's own: {answer.stderr}")
+        return answer
+
+    yield run
+    world.inkan.configure(dns__nameservers=nameservers)
+    server.stop()
+
+
+def test_the_resolvers_of_the_system(world, of_the_system):
+    for case, code, verdict in (("right", 0, "right"), ("split", 0, "right")):
+        answer = of_the_system("--json", "dns", "check", f"{case}.example")
+        assert answer.returncode == code, answer.stdout + answer.stderr
+        (key,) = json.loads(answer.stdout)
+        (resolver,) = [s for s in key["servers"] if s["server"] == "resolver"]
+        assert (resolver["address"], resolver["verdict"]) == ("", verdict)
+        assert resolver["answer"] == world.records[case][1]
+
+
+def test_a_resolver_of_the_system_that_still_has_the_old_record(world, of_the_system):
+    name, value = world.records["stale-there"]
+    world.bind.set_txt(name, "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")
+    query = dns.message.make_query(name, "TXT")
+    assert dns.query.udp(query, SYSTEM, 5, 53).answer
+    world.bind.set_txt(name, value)
+    answer = of_the_system("--json", "dns", "check", "stale-there.example")
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    (key,) = json.loads(answer.stdout)
+    assert {s["server"].split(".")[0]: s["verdict"] for s in key["servers"]} == {
+        "ns1": "right", "resolver": "wrong"}
 
 
 # -- the command ------------------------------------------------------------------------------
@@ -421,7 +498,7 @@ def test_a_thousand_keys(module_folder):
     text = zone_text("bulk.example", BOTH, *(f"{name}. TXT {quoted(value)}"
                                              for name, value in inkan.records().items()))
     servers = [Bind(module_folder, {"bulk.example": text}, "bulk-named", port),
-               Nsd(module_folder, {"bulk.example": text}, "bulk-nsd", NSD, port)]
+               Nsd(module_folder, {"bulk.example": text}, "bulk-nsd", [NSD], port)]
     servers.append(Unbound(module_folder, {"bulk.example": [BIND]}, port, "bulk-unbound"))
     inkan.configure(dns__port=port, dns__nameservers=f"127.0.0.1:{servers[-1].port}")
     try:

@@ -6,20 +6,21 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import time
 
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import dns.tsig
 import dns.update
 import pytest
 
 from inkan import PATIENCE, Inkan
-from nameservers import SOA, Bind
+from nameservers import SOA, Bind, PowerDNS
 from process import free_port
-from updates import Middleman, TsigKey, no_record
+from updates import Middleman, TsigKey, no_record, one_record
 
 ZONE, OTHER, THIRD = "publish.example", "publish.test", "third.example"
 GRAVESTONE = "v=DKIM1; p="
@@ -27,15 +28,27 @@ TIME_OF = {"published": "published", "active": "activated", "retiring": "retired
            "revoked": "revoked", "destroyed": "destroyed"}
 
 
+def bind(folder, key, zones=(ZONE, OTHER, THIRD), rule="allow-update {{ key inkan-publish; }};"):
+    return Bind(folder, zones, keys=key.clause, rule=rule)
+
+
+def powerdns(folder, key, zones=(ZONE, OTHER)):
+    server = PowerDNS(folder, zones,
+                      settings="dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\n")
+    server.util("import-tsig-key", key.name, key.algorithm, key.secret)
+    for zone in zones:
+        server.util("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", key.name)
+    return server
+
+
 class Site:
     """A name server whose zones only the holder of a key may change, and inkan with that key."""
 
-    def __init__(self, folder, algorithm="hmac-sha256", zones=(ZONE, OTHER, THIRD), tsig=True):
+    def __init__(self, folder, algorithm="hmac-sha256", tsig=True, serve=None, **options):
         self.folder = folder
         self.key = TsigKey(folder, algorithm=algorithm)
         self.secrets = {self.key.secret}
-        self.named = Bind(folder, zones, keys=self.key.clause,
-                          allow=f"key {self.key.name};" if tsig else "127.0.0.1;")
+        self.named = (serve or bind)(folder, self.key, **options)
         self.inkan = Inkan(f"{folder}/inkan",
                            dns__update_server=f"127.0.0.1:{self.named.port}",
                            dns__tsig_key_file=self.key.path if tsig else None)
@@ -173,7 +186,9 @@ def test_dry_run_says_what_would_be_done(site):
     assert (site.serial(), site.serial(OTHER)) == serials
 
 
-def test_the_life_of_a_key(site):
+@pytest.mark.parametrize("serve", [bind, powerdns])
+def test_the_life_of_a_key(make_site, serve):
+    site = make_site(serve=serve)
     (name,) = site.add(ZONE)
     wanted = site.wanted()[name]
     seen = []
@@ -203,8 +218,21 @@ def test_a_gravestone_stands_where_nothing_stood(site):
     assert site.named.txt(name) == [GRAVESTONE]
 
 
+def test_a_key_for_key_records_only(make_site):
+    """The rule that docs/install.md shows is enough for all that a key's life needs."""
+    site = make_site(rule="update-policy {{ grant inkan-publish wildcard *._domainkey.{zone} TXT; }};")
+    (name,) = site.add(ZONE)
+    done = [site.actions(ZONE)[name]]
+    for state in ("revoked", "destroyed"):
+        site.set_state(ZONE, state)
+        done.append(site.actions(ZONE)[name])
+    assert done == ["added", "replaced", "removed"]
+    ((action, reason),) = [site.publish("--all", code=3)[n] for n in site.add(f"below.{ZONE}")]
+    assert action == "refused" and reason.endswith("the server refuses it (REFUSED)")
+
+
 def test_updates_that_are_not_signed(make_site):
-    site = make_site(tsig=False)
+    site = make_site(tsig=False, rule="allow-update {{ 127.0.0.1; }};")
     names = site.add(ZONE, OTHER)
     assert site.actions("--all") == dict.fromkeys(names, "added")
     assert site.actions("--all") == dict.fromkeys(names, "unchanged")
@@ -230,19 +258,18 @@ def test_500_domains_of_three_zones_take_few_messages(site):
 
 
 def test_a_message_has_at_most_64_kib(site):
-    """70 keys of 4096 bits are 60 KiB of records, and more with what is expected of them."""
-    with open(f"{site.folder}/key.pem", "wb") as file:
-        file.write(subprocess.run(["openssl", "genrsa", "4096"], capture_output=True,
-                                  check=True).stdout)
-    with open(f"{site.folder}/key.pem", encoding="ascii") as file:
-        pem = file.read()
-    lines = "".join(json.dumps({"domain": f"d{n}.{ZONE}", "tenant": "acme", "selector": "s1",
-                                "private_key": pem}) + "\n" for n in range(100))
+    """Long keys, as of RSA with 5,000 bits: 100 of them are more than one message holds."""
+    domains = [f"d{n}.{ZONE}" for n in range(100)]
+    lines = "".join(json.dumps({"domain": domain, "tenant": "acme",
+                                "algorithm": "ed25519-sha256"}) + "\n" for domain in domains)
     site.inkan.ok("import", "domains", "-", stdin=lines.encode())
+    with sqlite3.connect(site.inkan.database) as store:
+        store.execute("UPDATE key SET public_key = randomblob(700)")
+    store.close()
     middle = site.between()
     wanted = site.wanted()
     assert site.actions("--all") == dict.fromkeys(wanted, "added")
-    assert len(middle.updates) == 2 and all(octets <= 65535 for octets in middle.updates)
+    assert len(middle.updates) == 2 and max(middle.updates) <= 65535 < sum(middle.updates)
     for name, value in wanted.items():
         assert site.named.txt(name) == [value]
 
@@ -317,11 +344,43 @@ def test_a_wildcard_stands_in_nobodys_way(site):
     assert site.actions("--all") == {first: "unchanged", second: "unchanged"}
 
 
-class Outdated:
-    """Looks that are out of date when the update comes: at the first question for a name nothing
-    stands there."""
+def test_a_gravestone_for_all_keys_that_never_were(site):
+    first, second = site.add(ZONE, f"below.{ZONE}")
+    for name in (ZONE, f"below.{ZONE}"):
+        site.put((f"*._domainkey.{name}.", 300, "TXT", f'"{GRAVESTONE}"'))
+    site.set_state(f"below.{ZONE}", "destroyed")
+    assert site.actions("--all") == {first: "added", second: "unchanged"}
+    assert site.named.txt(first) == [site.wanted()[first]]
+    site.set_state(ZONE, "destroyed")
+    assert site.actions(ZONE) == {first: "removed"}
 
-    def __init__(self):
+
+def test_a_wildcard_does_not_tell_the_zone(make_site):
+    """Asked for its SOA record, some servers tell of the zone that the wildcard leads to."""
+    below = f"below.{ZONE}"
+    site = make_site(zones=(ZONE, below))
+    (name,) = site.add(f"a.{below}")
+    site.put((f"*.{below}.", 300, "CNAME", f"www.{ZONE}."), below)
+
+    def follow(query):
+        if query.question[0].rdtype != dns.rdatatype.SOA or str(query.question[0].name) != f"{name}.":
+            return None
+        answer = no_record(query, ZONE)
+        answer.answer.append(dns.rrset.from_text(f"{name}.", 300, "IN", "CNAME", f"www.{ZONE}."))
+        return answer
+
+    site.between(look=follow)
+    serial = site.serial()
+    assert site.actions("--all") == {name: "added"}
+    assert site.named.txt(name) == [site.wanted()[name]] and site.serial() == serial
+
+
+class Outdated:
+    """Looks that are out of date when the update comes: at the first question for a name there is
+    what `records` has there, or nothing."""
+
+    def __init__(self, records=None):
+        self.records = records or {}
         self.seen = set()
 
     def __call__(self, query):
@@ -329,7 +388,8 @@ class Outdated:
         if name in self.seen:
             return None
         self.seen.add(name)
-        return no_record(query, ZONE)
+        value = self.records.get(name.to_text(omit_final_dot=True))
+        return no_record(query, ZONE) if value is None else one_record(query, value)
 
 
 def test_who_was_faster_has_won(site):
@@ -346,6 +406,24 @@ def test_who_was_faster_has_won(site):
     for name in answers:
         assert site.named.txt(name) == [site.wanted()[name]]
     assert len(middle.updates) <= 17
+
+
+def test_who_was_faster_keeps_what_stands_there(site):
+    """Our key records were looked at; what stands there when the update comes is somebody
+    else's, or nothing."""
+    names = site.add(*(f"d{n}.{ZONE}" for n in range(5)))
+    ours = site.wanted()
+    site.put((f"{names[4]}.", 300, "CNAME", f"elsewhere.{ZONE}."))
+    for name in (names[0], names[2]):
+        site.put((f"{name}.", 300, "TXT", '"theirs"'))
+    for n, state in enumerate(("revoked", "revoked", "destroyed", "destroyed", "destroyed")):
+        site.set_state(f"d{n}.{ZONE}", state)
+    site.between(look=Outdated(ours))
+    theirs = ("refused", "somebody else's record stands there")
+    assert site.publish("--all", code=3) == {
+        names[0]: theirs, names[1]: ("refused", "our record is not there any more"),
+        names[2]: theirs, names[3]: ("removed", ""), names[4]: ("removed", "")}
+    assert [site.named.txt(name) for name in names] == [["theirs"], [], ["theirs"], [], []]
 
 
 def test_what_is_there_already_is_done(site):
@@ -366,6 +444,12 @@ def test_a_zone_that_is_not_there(site):
     assert re.fullmatch(rf"update server 127.0.0.1:\d+ has no zone that {name} is in \(REFUSED\)",
                         reason)
     assert site.named.txt(other) == [site.wanted()[other]]
+
+
+def test_of_a_zone_that_is_not_there_nothing_can_go(site):
+    site.add("elsewhere.example")
+    site.set_state("elsewhere.example", "destroyed")
+    assert list(site.actions("--all").values()) == ["unchanged"]
 
 
 def test_a_zone_that_cannot_be_loaded(make_site):

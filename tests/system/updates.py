@@ -9,13 +9,15 @@ import struct
 import subprocess
 import threading
 
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 import dns.tsig
-import dns.tsigkeyring
 
+from nameservers import quoted
 from process import free_port
 
 
@@ -44,6 +46,16 @@ def no_record(query, zone):
     answer.set_rcode(dns.rcode.NXDOMAIN)
     answer.authority.append(dns.rrset.from_text(
         f"{zone}.", 300, "IN", "SOA", f"ns.{zone}. admin.{zone}. 1 3600 600 86400 300"))
+    return answer
+
+
+def one_record(query, value):
+    """The answer of an authoritative server with a TXT record of that value."""
+    answer = dns.message.make_response(query)
+    answer.flags |= dns.flags.AA
+    if query.question[0].rdtype == dns.rdatatype.TXT:
+        answer.answer.append(dns.rrset.from_text(query.question[0].name, 300, "IN", "TXT",
+                                                 quoted(value)))
     return answer
 
 
