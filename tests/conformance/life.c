@@ -3,6 +3,8 @@
  * What the lives of keys need of a store: those that are due and no others, changes that are no
  * event, and leases that one of two gets.
  */
+#include <stdio.h>
+
 #include "tests/conformance/suite.h"
 
 static void put_key(struct store *store, const char *domain, const char *selector, int64_t due_s)

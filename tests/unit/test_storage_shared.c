@@ -262,10 +262,18 @@ static size_t steal(struct shared *shared, const char *domain, char name[SEALED_
     return (size_t)len;
 }
 
+/* A server that did not answer in time, on a busy machine, is asked again once it is no longer left
+ * alone. */
 static void expect_refused(struct shared *shared, const char *domain)
 {
     int64_t before = stats_of(shared).refused;
-    assert_int_equal(position_of(shared, domain), -1);
+    int64_t deadline_ms = clock_monotonic_ms() + 5000;
+    do {
+        int64_t faults = stats_of(shared).errors;
+        assert_int_equal(position_of(shared, domain), -1);
+        if (stats_of(shared).refused == before && stats_of(shared).errors == faults)
+            usleep(10000); /* left alone */
+    } while (stats_of(shared).refused == before && clock_left_ms(deadline_ms) > 0);
     assert_int_equal(stats_of(shared).refused, before + 1);
 }
 
