@@ -13,6 +13,7 @@ import pytest
 
 import messages
 from inkan import BUILD, PATIENCE, Inkan
+from ldap import Slapd
 from nameservers import Bind, Unbound
 from process import wait_for
 from updates import TsigKey
@@ -28,7 +29,7 @@ class Site:
     def __init__(self, folder, name="inkan", **settings):
         self.key = TsigKey(folder)
         self.named = Bind(folder, (ZONE, ELSEWHERE), keys=self.key.clause,
-                          allow=f"key {self.key.name}; 127.0.0.1;")
+                          rule=f"allow-update {{{{ key {self.key.name}; 127.0.0.1; }}}};")
         self.unbound = Unbound(folder, {ZONE: ["127.0.0.1"], ELSEWHERE: ["127.0.0.1"]},
                                self.named.port)
         values = {
@@ -340,3 +341,17 @@ def test_killed_at_many_points(make_site):
 
     site.run_until("all sign with a second key", lambda: len(seconds()) == 200, 60)
     invariants(site)
+
+
+def test_keys_in_a_directory(folder, make_site):
+    server = Slapd.single(folder, log_level="none")
+    try:
+        site = make_site(lifecycle__max_age="6s", lifecycle__overlap="2s", **server.settings())
+        site.add(ZONE, f"a.{ZONE}")
+        site.run_until("both sign with a second key", lambda: all(
+            sorted(site.states(name))[:2] == ["active", "retiring"] for name in
+            (ZONE, f"a.{ZONE}")), 40)
+        lease, = server.search("(inkanLeaseName=rotation)")
+        assert b"process" in lease["inkanLeaseHolder"][0]
+    finally:
+        server.kill()
