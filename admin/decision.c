@@ -27,36 +27,42 @@ enum status decision_init(struct admin *admin, struct decision *decision, struct
 
 void decision_clear(struct decision *decision)
 {
-    signers_unref(decision->signers);
+    for (size_t i = 0; i < decision->lookup_count; i++)
+        signers_unref(decision->lookups[i].signers);
     keyring_close(decision->keyring);
     policy_free(decision->policy);
     *decision = (struct decision){.policy = NULL};
 }
 
-/* The first author domain that is ours counts. */
-static void look_up(struct decision *decision, struct err *err)
+/* The first of the outcome's domains that is ours counts. */
+static void look_up(struct decision *decision)
 {
+    struct err why = {.code = ST_OK}, *err = &why;
     decision->found = ST_NOT_FOUND;
+    decision->signers = NULL;
     for (size_t i = 0; i < decision->outcome.domain_count && decision->found == ST_NOT_FOUND; i++) {
         struct decision_lookup *lookup = &decision->lookups[decision->lookup_count++];
-        lookup->domain = decision->outcome.domains[i];
+        snprintf(lookup->domain, sizeof lookup->domain, "%s", decision->outcome.domains[i]);
         err_clear(err);
-        decision->found = keyring_find(decision->keyring, lookup->domain, &decision->signers, err);
+        decision->found = keyring_find(decision->keyring, lookup->domain, &lookup->signers, err);
+        decision->signers = lookup->signers;
         lookup->found = decision->found;
         snprintf(lookup->text, sizeof lookup->text, "%s", err->text);
     }
+    const struct policy_lookup lookup = {decision->found, err, decision->signers};
+    policy_decide_signers(decision->policy, &lookup, &decision->outcome);
 }
 
 void decision_make(struct decision *decision, const struct policy_origin *origin,
                    const struct dkim_fields *fields)
 {
-    struct err err = {.code = ST_OK};
     policy_decide_author(decision->policy, origin, fields, &decision->outcome);
+    decision->author = decision->outcome;
     if (decision->outcome.action != POLICY_SIGN)
         return;
-    look_up(decision, &err);
-    struct policy_lookup lookup = {decision->found, &err, decision->signers};
-    policy_decide_signers(decision->policy, &lookup, &decision->outcome);
+    look_up(decision);
+    if (decision->outcome.action == POLICY_ASK_PROVIDER)
+        look_up(decision);
 }
 
 enum status decision_status(const struct decision *decision)

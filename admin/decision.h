@@ -9,18 +9,20 @@
 #include "admin/admin.h"
 #include "server/policy.h"
 
-enum { DECISION_LOOKUPS_MAX = 2 };
+enum { DECISION_LOOKUPS_MAX = 3 };
 
 struct decision {
     struct policy *policy;
     struct keyring *keyring;
+    struct policy_decision author; /* the first half */
     struct policy_decision outcome;
     enum status found;       /* what the last look-up gave; ST_OK before the first */
-    struct signers *signers; /* the look-up's, NULL when there are none */
+    struct signers *signers; /* the last look-up's, borrowed; NULL when there are none */
     struct decision_lookup {
-        const char *domain; /* into outcome.domains */
+        char domain[DKIM_DOMAIN_SIZE];
         enum status found;
         char text[ERR_TEXT_SIZE]; /* why not */
+        struct signers *signers;  /* NULL when there are none */
     } lookups[DECISION_LOOKUPS_MAX];
     size_t lookup_count;
 };

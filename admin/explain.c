@@ -110,15 +110,14 @@ static void tell_origin(struct output *output, const struct question *question)
 static void tell_author(struct output *output, const struct decision *decision)
 {
     struct buf text = BUF_INIT(0);
-    for (size_t i = 0; i < decision->outcome.domain_count; i++)
-        buf_printf(&text, "%s%s", i > 0 ? ", " : "domain ", decision->outcome.domains[i]);
+    for (size_t i = 0; i < decision->author.domain_count; i++)
+        buf_printf(&text, "%s%s", i > 0 ? ", " : "domain ", decision->author.domains[i]);
     tell(output, "author", &text);
 }
 
-static void tell_lookup(struct output *output, const struct decision *decision,
-                        const struct decision_lookup *lookup)
+static void tell_lookup(struct output *output, const struct decision_lookup *lookup)
 {
-    const struct signers *signers = decision->signers;
+    const struct signers *signers = lookup->signers;
     struct buf text = BUF_INIT(0);
     if (lookup->found != ST_OK)
         buf_append_str(&text, lookup->text);
@@ -127,6 +126,8 @@ static void tell_lookup(struct output *output, const struct decision *decision,
                    signers->domain, signers->tenant, signers->count);
     if (lookup->found == ST_OK && signers->broken > 0)
         buf_printf(&text, ", %zu broken (%s)", signers->broken, signers->broken_text);
+    if (lookup->found == ST_OK && signers->unpublished > 0)
+        buf_printf(&text, ", %zu that DNS does not show", signers->unpublished);
     tell(output, "look-up", &text);
 }
 
@@ -139,7 +140,7 @@ static void tell_steps(struct output *output, const struct question *question,
     if (decision->lookup_count > 0)
         tell_author(output, decision);
     for (size_t i = 0; i < decision->lookup_count; i++)
-        tell_lookup(output, decision, &decision->lookups[i]);
+        tell_lookup(output, &decision->lookups[i]);
     buf_append_str(&text, decision->outcome.text);
     tell(output, "decision", &text);
     output_list_end(output, &kind_step);

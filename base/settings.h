@@ -61,6 +61,7 @@ struct settings {
         int64_t expiry_s;         /* 0: no x= */
         int64_t on_store_error;   /* enum settings_on_error */
         char *author;
+        char *provider_domain;
         bool software_header;
         int64_t max_header_count; /* fields of one message */
         int64_t max_header_bytes; /* octets of all of them */

@@ -77,8 +77,8 @@ void message_field(struct message *message, struct span name, struct span value)
         settle(message, POLICY_PASS_UNSIGNED, over ? "limits" : "bad_header", err.text);
 }
 
-/* The first author domain that is ours. */
-static void find_signers(struct message *m)
+/* The first of the decision's domains that is ours. */
+static void look_up(struct message *m)
 {
     struct err err = {0};
     struct policy_lookup lookup = {.found = ST_NOT_FOUND, .err = &err};
@@ -87,6 +87,16 @@ static void find_signers(struct message *m)
             keyring_find(m->services->keyring, m->decision.domains[i], &m->signers, &err);
     lookup.signers = m->signers;
     policy_decide_signers(m->services->policy, &lookup, &m->decision);
+}
+
+static void find_signers(struct message *m)
+{
+    look_up(m);
+    if (m->decision.action != POLICY_ASK_PROVIDER)
+        return;
+    signers_unref(m->signers);
+    m->signers = NULL;
+    look_up(m);
 }
 
 static void prepare_hashes(struct message *m)

@@ -17,6 +17,7 @@ struct policy {
     enum dkim_canon header_canon, body_canon;
     struct dkim_names *headers, *oversign;
     int64_t expiry_s;
+    char provider[DKIM_DOMAIN_SIZE]; /* "": there is none */
 };
 
 static enum status parse_lists(struct policy *p, const struct settings *s, struct err *err)
@@ -32,6 +33,9 @@ static enum status parse_lists(struct policy *p, const struct settings *s, struc
     if (dkim_canon_parse(span_str(s->sign.canonicalization), &p->header_canon, &p->body_canon,
                          err) != ST_OK)
         return err_context(err, "[sign] canonicalization");
+    struct span provider = span_str(s->sign.provider_domain);
+    if (provider.len > 0 && dkim_domain_normalize(provider, p->provider, err) != ST_OK)
+        return err_context(err, "[sign] provider_domain");
     return ST_OK;
 }
 
@@ -173,7 +177,22 @@ void policy_decide_author(const struct policy *policy, const struct policy_origi
     dkim_mailboxes_clear(&sender);
 }
 
-static void decide_found(const struct signers *signers, struct policy_decision *out)
+/* Signing with a key that DNS does not show is worse than not signing, the tenant says. */
+static void decide_unpublished(const struct policy *policy, const struct signers *signers,
+                               struct policy_decision *out)
+{
+    bool ask = signers->on_unpublished == UNPUBLISHED_PROVIDER && policy->provider[0] != '\0' &&
+               strcmp(signers->domain, policy->provider) != 0;
+    decide(out, ask ? POLICY_ASK_PROVIDER : POLICY_PASS_UNSIGNED, "unpublished",
+           "DNS does not show the record of a key of %s", signers->domain);
+    if (ask) {
+        snprintf(out->domains[0], sizeof out->domains[0], "%s", policy->provider);
+        out->domain_count = 1;
+    }
+}
+
+static void decide_found(const struct policy *policy, const struct signers *signers,
+                         struct policy_decision *out)
 {
     if (!signers->tenant_active)
         decide(out, POLICY_PASS_UNSIGNED, "suspended", "tenant %s is suspended", signers->tenant);
@@ -183,6 +202,8 @@ static void decide_found(const struct signers *signers, struct policy_decision *
         decide(out, POLICY_SIGN, "sign", "%s signs", signers->domain);
     else if (signers->broken > 0)
         decide(out, POLICY_TEMPFAIL, "broken_key", "%s", signers->broken_text);
+    else if (signers->unpublished > 0)
+        decide_unpublished(policy, signers, out);
     else
         decide(out, POLICY_PASS_UNSIGNED, "no_key", "%s has no active key", signers->domain);
 }
@@ -191,7 +212,7 @@ void policy_decide_signers(const struct policy *policy, const struct policy_look
                            struct policy_decision *decision)
 {
     if (lookup->found == ST_OK)
-        decide_found(lookup->signers, decision);
+        decide_found(policy, lookup->signers, decision);
     else if (lookup->found == ST_NOT_FOUND)
         decide(decision, POLICY_PASS_UNSIGNED, "no_domain", "%s is not a domain of this service",
                decision->domains[0]);

@@ -38,7 +38,12 @@ struct policy_origin {
 struct policy_peer policy_peer_of(const struct policy *policy, const struct sockaddr *address,
                                   struct span name);
 
-enum policy_action { POLICY_SIGN, POLICY_PASS_UNSIGNED, POLICY_TEMPFAIL };
+enum policy_action {
+    POLICY_SIGN,
+    POLICY_PASS_UNSIGNED,
+    POLICY_TEMPFAIL,
+    POLICY_ASK_PROVIDER, /* of the second half: look up the domains anew, then it once more */
+};
 
 struct policy_decision {
     enum policy_action action;
@@ -55,7 +60,7 @@ void policy_decide_author(const struct policy *policy, const struct policy_origi
                           const struct dkim_fields *fields, struct policy_decision *out);
 
 /* The second half: what the look-up of decision->domains gave (`found` with its error, and the
- * signers if ST_OK). Sets action, reason and text. */
+ * signers if ST_OK). Sets action, reason and text. POLICY_ASK_PROVIDER comes at most once. */
 struct policy_lookup {
     enum status found;
     const struct err *err;

@@ -80,6 +80,13 @@ static bool has_algorithm(const struct signers *signers, enum dkim_algorithm alg
     return false;
 }
 
+/* Unless the tenant says otherwise a key signs whatever DNS shows: it may be about to show it. */
+static bool is_left_out(const struct signers *signers, const struct key *key)
+{
+    return signers->on_unpublished != UNPUBLISHED_SIGN &&
+           (key->shown == KEY_SHOWN_MISSING || key->shown == KEY_SHOWN_WRONG);
+}
+
 static void load_keys(struct signers *signers, const struct profile *profile,
                       const struct source *source)
 {
@@ -89,7 +96,10 @@ static void load_keys(struct signers *signers, const struct profile *profile,
             if (profile->keys[i].algorithm != algorithm ||
                 has_algorithm(signers, (enum dkim_algorithm)algorithm))
                 continue;
-            if (load_key(source, &profile->keys[i], &signers->list[signers->count], &err) == ST_OK)
+            if (is_left_out(signers, &profile->keys[i]))
+                signers->unpublished++;
+            else if (load_key(source, &profile->keys[i], &signers->list[signers->count], &err) ==
+                     ST_OK)
                 signers->count++;
             else if (signers->broken++ == 0)
                 memcpy(signers->broken_text, err.text, sizeof err.text);
@@ -114,6 +124,7 @@ static void take_settings(struct signers *signers, const struct profile *profile
     signers->domain_active = profile->domain.status == ACCOUNT_ACTIVE;
     signers->subdomains = profile->domain.subdomains != 0;
     signers->expiry_s = profile->domain.expiry;
+    signers->on_unpublished = (enum on_unpublished)profile->tenant.on_unpublished;
     if (canonicalization.len > 0)
         signers->has_canonicalization = dkim_canon_parse(canonicalization, &signers->header_canon,
                                                          &signers->body_canon, NULL) == ST_OK;

@@ -30,9 +30,11 @@ struct signers {
     bool subdomains;
     bool has_canonicalization; /* the domain's own instead of the settings' */
     enum dkim_canon header_canon, body_canon;
-    int64_t expiry_s;                /* -1: as the settings say */
-    size_t broken;                   /* active keys that do not open or parse */
-    char broken_text[ERR_TEXT_SIZE]; /* what is wrong with the first of them */
+    int64_t expiry_s;                   /* -1: as the settings say */
+    size_t broken;                      /* active keys that do not open or parse */
+    char broken_text[ERR_TEXT_SIZE];    /* what is wrong with the first of them */
+    enum on_unpublished on_unpublished; /* what the tenant wants done about the next */
+    size_t unpublished; /* active keys that are left out because DNS does not show them */
     size_t count;
     struct signer list[]; /* at most one an algorithm, in the order of enum dkim_algorithm */
 };

@@ -231,6 +231,36 @@ def test_policy_of_a_domain_and_of_a_tenant(make_site):
     assert answer.returncode == 2 and "md5 is no algorithm" in answer.stderr
 
 
+@pytest.mark.parametrize("wanted", ["sign", "unsigned", "provider"])
+def test_key_that_dns_no_longer_shows(make_site, wanted):
+    site = make_site(dns__update_server=None, dns__tsig_key_file=None,
+                     sign__provider_domain=f"provider.{ZONE}")
+    site.inkan.ok("tenant", "add", "us")
+    site.inkan.add_domain(f"provider.{ZONE}", "us", algorithms=("ed25519-sha256",))
+    site.inkan.ok("tenant", "set", "acme", f"on_unpublished={wanted}")
+    site.add(ELSEWHERE)
+    for name, value in site.inkan.records().items():
+        site.named.set_txt(name, value, ttl=1)
+    site.run_until("it signs", lambda: site.states(ELSEWHERE) == ["active"])
+    signer = Signer(site, ELSEWHERE)
+    own = site.keys(ELSEWHERE)[0]["selector"]
+    assert signer.signed_by() == own
+    name = f"{own}._domainkey.{ELSEWHERE}"
+    value = site.inkan.records()[name]
+    site.named.set_txt(name)
+    site.run_until("it is missed", lambda: site.keys(ELSEWHERE)[0]["shown"] == "missing")
+    if wanted == "sign":
+        return
+    expected = "ed25519" if wanted == "provider" else None
+    wait_for("the daemon follows", lambda: signer.signed_by() == expected, 3)
+    told = site.inkan.run("explain", "--from", f"a@{ELSEWHERE}")
+    assert "1 that DNS does not show" in told.stdout
+    assert (f"provider.{ZONE} signs" in told.stdout) == (wanted == "provider")
+    site.named.set_txt(name, value, ttl=1)
+    site.run_until("it is back", lambda: site.keys(ELSEWHERE)[0]["shown"] == "right")
+    wait_for("it signs again", lambda: signer.signed_by() == own, 3)
+
+
 # -- many --------------------------------------------------------------------------------------
 
 

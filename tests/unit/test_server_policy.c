@@ -334,6 +334,46 @@ static void test_signers(void **state)
     policy_free(policy);
 }
 
+/* All active keys were left out, because DNS does not show them. */
+static void test_keys_that_dns_does_not_show(void **state)
+{
+    (void)state;
+    static const struct {
+        enum on_unpublished wanted;
+        const char *provider, *domain;
+        enum policy_action action;
+    } cases[] = {
+        {UNPUBLISHED_UNSIGNED, "Provider.example", "example.org", POLICY_PASS_UNSIGNED},
+        {UNPUBLISHED_PROVIDER, "Provider.example", "example.org", POLICY_ASK_PROVIDER},
+        {UNPUBLISHED_PROVIDER, "", "example.org", POLICY_PASS_UNSIGNED},
+        {UNPUBLISHED_PROVIDER, "Provider.example", "provider.example", POLICY_PASS_UNSIGNED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
+        struct policy *policy = NULL;
+        struct err err = {0};
+        free(settings->sign.provider_domain);
+        settings->sign.provider_domain = strdup(cases[i].provider);
+        assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
+        settings_free(settings);
+        struct signers *signers = signers_of(true, true, 0, 0);
+        signers->domain = (char *)(uintptr_t)cases[i].domain;
+        signers->unpublished = 1;
+        signers->on_unpublished = cases[i].wanted;
+        struct policy_lookup lookup = {.found = ST_OK, .signers = signers};
+        struct policy_decision decision = {.domains = {"example.org", "b.example"},
+                                           .domain_count = 2};
+        policy_decide_signers(policy, &lookup, &decision);
+        assert_int_equal(decision.action, cases[i].action);
+        assert_string_equal(decision.reason, "unpublished");
+        assert_int_equal(decision.domain_count, cases[i].action == POLICY_ASK_PROVIDER ? 1 : 2);
+        if (cases[i].action == POLICY_ASK_PROVIDER)
+            assert_string_equal(decision.domains[0], "provider.example");
+        free(signers);
+        policy_free(policy);
+    }
+}
+
 static void test_lookups_that_fail(void **state)
 {
     (void)state;
@@ -398,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_authors),
         cmocka_unit_test(test_login_counts_only_if_trusted),
         cmocka_unit_test(test_signers),
+        cmocka_unit_test(test_keys_that_dns_does_not_show),
         cmocka_unit_test(test_lookups_that_fail),
         cmocka_unit_test(test_options_of_the_settings_and_of_the_domain),
     };
