@@ -10,16 +10,46 @@ struct listing {
     struct records_writer writer;
     struct buf text;
     int ttl_s;
+    bool targets; /* what we publish for delegated domains, and not what their owners do */
+    struct dns_slots slots;
 };
 
 static enum status add_record(struct listing *listing, const struct key *key, struct err *err)
 {
     struct record record = {.value = BUF_INIT(0)};
-    enum status status = keys_record(key, &record, err);
+    enum status status = keys_record_at_target(key, &record, err);
     record.ttl_s = listing->ttl_s;
     if (status == ST_OK)
         records_add(&listing->writer, &record);
     records_clear(&record);
+    return status;
+}
+
+static enum status add_aliases(struct listing *listing, struct err *err)
+{
+    enum status status = ST_OK;
+    for (int number = 1; status == ST_OK && number <= DELEGATION_SLOTS; number++) {
+        struct record record = {.value = BUF_INIT(0)};
+        const struct delegation_slot slot = {listing->slots.domain, listing->slots.delegation,
+                                             listing->slots.algorithm, number};
+        status = delegation_alias(&slot, &record, err);
+        record.ttl_s = listing->ttl_s;
+        if (status == ST_OK)
+            records_add(&listing->writer, &record);
+        records_clear(&record);
+    }
+    return status;
+}
+
+static enum status add_key(struct listing *listing, const struct key *key, struct err *err)
+{
+    bool first = false;
+    enum status status = dns_slots_next(&listing->slots, key, NULL, &first, err);
+    if (status == ST_OK && first && !listing->targets)
+        status = add_aliases(listing, err);
+    bool ours = delegation_has(key) == listing->targets;
+    if (status == ST_OK && ours && lifecycle_has_record((enum key_state)key->state))
+        status = add_record(listing, key, err);
     return status;
 }
 
@@ -36,19 +66,16 @@ static enum status write_page(void *arg, struct rows *page, struct err *err)
 {
     struct listing *listing = arg;
     enum status status = ST_OK;
-    for (size_t i = 0; status == ST_OK && i < page->count; i++) {
-        const struct key *key = rows_at(page, i);
-        if (lifecycle_has_record((enum key_state)key->state))
-            status = add_record(listing, key, err);
-    }
+    for (size_t i = 0; status == ST_OK && i < page->count; i++)
+        status = add_key(listing, rows_at(page, i), err);
     return status == ST_OK ? pass_on(listing, err) : status;
 }
 
 static enum status write_all(struct admin *admin, const struct query *query,
-                             enum records_format format, struct err *err)
+                             enum records_format format, bool targets, struct err *err)
 {
     struct store *store;
-    struct listing listing = {.output = &admin->output};
+    struct listing listing = {.output = &admin->output, .targets = targets};
     const struct settings *settings;
     enum status status = admin_settings(admin, &settings, err);
     if (status != ST_OK)
@@ -108,15 +135,19 @@ static enum status records(struct admin *admin, const struct args *args, struct 
     if (admin->output.json && format != RECORDS_JSON)
         return err_set(err, ST_INVALID, "--json and --format %s exclude each other", given);
     status = dns_which_keys(admin, args, name, &query, err);
-    return status == ST_OK ? write_all(admin, &query, format, err) : status;
+    return status == ST_OK ? write_all(admin, &query, format, args_has(args, "--targets"), err)
+                           : status;
 }
 
 static const struct command commands[] = {
     {"records",
-     "[DOMAIN] [--all] [--format zone|oneline|json|nsupdate|powerdns|route53|cloudflare|octodns]",
-     "prints the TXT records that DNS must show, of one domain or of all", records},
-    {"check", "[DOMAIN] [--all]",
-     "asks all name servers whether they show these records, and tells what to do", dns_check},
+     "[DOMAIN] [--all] [--targets] "
+     "[--format zone|oneline|json|nsupdate|powerdns|route53|cloudflare|octodns]",
+     "prints what owners publish, TXT or CNAME; --targets: the TXT records their CNAMEs lead to",
+     records},
+    {"check", "[DOMAIN] [--all] [--dangling]",
+     "asks all name servers for these records; --dangling: for CNAMEs that were left behind",
+     dns_check},
     {"publish", "[DOMAIN] [--all]",
      "adds, replaces and removes these records through dynamic updates", dns_publish},
     {NULL, NULL, NULL, NULL},

@@ -11,6 +11,7 @@ struct check {
     struct admin *admin;
     struct proofs proofs;
     struct progress progress;
+    struct dns_slots slots;
     bool all;                         /* what is right is told in one line */
     int64_t counts[WITNESS_VERDICTS]; /* keys, by verdict */
 };
@@ -54,6 +55,8 @@ static char *lent(const char *text)
 
 static const char *state_name(const struct key *key)
 {
+    if (key->version == 0)
+        return "free"; /* a slot that no key has had */
     return kind_field(&kind_key, SPAN_LIT("state"))->names[key->state];
 }
 
@@ -79,7 +82,7 @@ static void tell_json(struct output *output, struct proofs_item *item, struct sp
                             lent(state_name(item->key)),
                             lent(witness_verdict_name(proof->verdict)),
                             item->record.name,
-                            lent(buf_cstr(&item->record.value)),
+                            item->alias ? NULL : lent(buf_cstr(&item->record.value)),
                             proof->ttl_max_s};
     for (size_t i = 0; i < proof->alias_count; i++)
         aliases[i] = proof->aliases[i];
@@ -95,7 +98,9 @@ static void tell_json(struct output *output, struct proofs_item *item, struct sp
 static void tell_details(struct output *output, struct proofs_item *item)
 {
     const struct proof *proof = &item->proof;
-    output_line(output, "  %s TXT %s", item->record.name, buf_cstr(&item->record.value));
+    bool alias = item->wanted.what == WITNESS_ALIAS;
+    output_line(output, "  %s %s %s", item->record.name, alias ? "CNAME" : "TXT",
+                alias ? item->key->target : buf_cstr(&item->record.value));
     for (size_t i = 0; i < proof->alias_count; i++)
         output_line(output, "  alias of %s", proof->aliases[i]);
     for (size_t i = 0; i < proof->count; i++) {
@@ -159,19 +164,50 @@ static enum status check_items(struct check *check, struct proofs_item *items, s
     return status;
 }
 
-static enum status check_page(void *arg, struct rows *page, struct err *err)
+/* The keys of the page, and slots without one: of these, that their CNAME is there for the next. */
+static enum status check_all(struct check *check, const struct rows *page,
+                             const struct rows *missing, struct err *err)
 {
     size_t count = 0;
-    struct proofs_item *items = calloc(page->count, sizeof *items);
+    struct proofs_item *items = calloc(page->count + missing->count + 1, sizeof *items);
     if (items == NULL)
         return err_set(err, ST_TEMP, "no memory");
     for (size_t i = 0; i < page->count; i++) {
         const struct key *key = rows_at(page, i);
-        if (lifecycle_has_record((enum key_state)key->state))
-            items[count++].key = key;
+        bool has_record = lifecycle_has_record((enum key_state)key->state);
+        if (has_record || delegation_has(key))
+            items[count++] = (struct proofs_item){.key = key, .alias = !has_record};
     }
-    enum status status = check_items(arg, items, count, err);
+    for (size_t i = 0; i < missing->count; i++)
+        items[count++] = (struct proofs_item){.key = rows_at(missing, i), .alias = true};
+    enum status status = check_items(check, items, count, err);
     free(items);
+    return status;
+}
+
+static enum status check_page(void *arg, struct rows *page, struct err *err)
+{
+    struct check *check = arg;
+    struct rows missing = {.kind = &kind_key};
+    enum status status = ST_OK;
+    bool first;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++)
+        status = dns_slots_next(&check->slots, rows_at(page, i), &missing, &first, err);
+    if (status == ST_OK)
+        status = check_all(check, page, &missing, err);
+    rows_clear(&missing);
+    return status;
+}
+
+static enum status check_last(struct check *check, struct err *err)
+{
+    const struct rows none = {.kind = &kind_key};
+    struct rows missing = {.kind = &kind_key};
+    bool first;
+    enum status status = dns_slots_next(&check->slots, NULL, &missing, &first, err);
+    if (status == ST_OK)
+        status = check_all(check, &none, &missing, err);
+    rows_clear(&missing);
     return status;
 }
 
@@ -198,6 +234,8 @@ static enum status check_keys(struct check *check, const struct query *query, st
     progress_begin(&check->progress, "asking", total);
     output_list_begin(&check->admin->output, NULL);
     status = rows_walk(store, query, check_page, check, err);
+    if (status == ST_OK)
+        status = check_last(check, err);
     progress_end(&check->progress);
     if (status != ST_OK)
         return status;
@@ -210,6 +248,10 @@ enum status dns_check(struct admin *admin, const struct args *args, struct err *
     char name[DKIM_DOMAIN_SIZE];
     struct query query;
     struct check check = {.admin = admin, .all = args_has(args, "--all")};
+    if (args_has(args, "--dangling") && args->word_count == 0 && !check.all)
+        return dns_dangling(admin, err);
+    if (args_has(args, "--dangling"))
+        return err_set(err, ST_INVALID, "--dangling: goes without a domain and without --all");
     enum status status = dns_which_keys(admin, args, name, &query, err);
     if (status == ST_OK)
         status = proofs_open(admin, &check.proofs, err);

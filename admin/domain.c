@@ -56,6 +56,16 @@ static enum status fill_domain(const struct args *args, struct domain *out, stru
     return ST_OK;
 }
 
+static enum status delegate(struct admin *admin, const struct args *args, struct domain *domain,
+                            struct err *err)
+{
+    const struct settings *settings;
+    if (!args_has(args, "--delegate"))
+        return ST_OK;
+    enum status status = admin_settings(admin, &settings, err);
+    return status == ST_OK ? delegation_make(settings, &domain->delegation, err) : status;
+}
+
 static enum status prepare_keys(struct admin *admin, const struct args *args,
                                 struct addition *addition, struct err *err)
 {
@@ -71,6 +81,7 @@ static enum status prepare_keys(struct admin *admin, const struct args *args,
         return status;
     addition->place.domain = addition->domain.name;
     addition->place.tenant = addition->domain.tenant;
+    addition->place.delegation = addition->domain.delegation;
     addition->place.template = settings->lifecycle.selector;
     addition->place.activate = args_has(args, "--activate");
     for (size_t i = 0; status == ST_OK && i < addition->plan.count; i++)
@@ -118,6 +129,8 @@ static enum status add(struct admin *admin, const struct args *args, struct err 
     enum status status = fill_domain(args, &addition.domain, err);
     if (status == ST_OK && args_has(args, "--no-key") && args_has(args, "--activate"))
         status = err_set(err, ST_INVALID, "--activate: --no-key leaves nothing to activate");
+    if (status == ST_OK)
+        status = delegate(admin, args, &addition.domain, err);
     if (status == ST_OK)
         status = admin_store(admin, &store, err);
     if (status == ST_OK)
@@ -218,7 +231,7 @@ static enum status remove_one(struct admin *admin, const struct args *args, stru
 }
 
 static const struct command commands[] = {
-    {"add", "DOMAIN --tenant T [--algorithm A[,A]] [--bits N] [--no-key] [--activate]",
+    {"add", "DOMAIN --tenant T [--algorithm A[,A]] [--bits N] [--delegate] [--no-key] [--activate]",
      "adds a signing domain and makes its keys", add},
     {"list", "[--tenant T]", "shows all domains", list},
     {"show", "DOMAIN", "shows one", show},

@@ -36,6 +36,8 @@ static json_t *describe(const struct domain *domain)
     json_t *object = json_object();
     set_text(object, "domain", span_str(domain->name));
     set_text(object, "tenant", span_str(domain->tenant));
+    if (span_str(domain->delegation).len > 0)
+        json_object_set_new(object, "delegate", json_true());
     for (size_t i = 0; i < kind_domain.field_count; i++) {
         const struct field *field = &kind_domain.fields[i];
         struct buf text = BUF_INIT(0);

@@ -217,11 +217,12 @@ static enum status add_domain(struct store_tx *tx, const struct domain *domain, 
 
 /* Drafts and records are copied, so that a transaction can be done again. */
 static enum status add_keys(struct store_tx *tx, const struct import_batch *batch,
-                            const struct import_row *row, struct err *err)
+                            const struct import_row *row, const char *delegation, struct err *err)
 {
     struct keys_place place = {.vault = batch->vault,
                                .domain = row->domain.name,
                                .tenant = row->domain.tenant,
+                               .delegation = delegation,
                                .selector = row->selector,
                                .template = batch->settings->lifecycle.selector,
                                .activate = row->activate};
@@ -241,6 +242,7 @@ static enum status store_row(struct store_tx *tx, const struct import_batch *bat
                              struct err *err)
 {
     bool there = false;
+    const char *delegation = row->domain.delegation;
     struct domain found = {.name = span_dup(span_str(row->domain.name))};
     if (found.name == NULL)
         return err_set(err, ST_TEMP, "no memory");
@@ -249,12 +251,13 @@ static enum status store_row(struct store_tx *tx, const struct import_batch *bat
         status = add_domain(tx, &row->domain, err);
     } else if (status == ST_OK) {
         there = !is_of_key(row);
+        delegation = found.delegation;
         status = check_owner(row, &found, err);
         if (status == ST_OK && !there)
             status = find_key(tx, row, &there, err);
     }
     if (status == ST_OK && !there)
-        status = add_keys(tx, batch, row, err);
+        status = add_keys(tx, batch, row, delegation, err);
     *outcome_out = there ? IMPORT_EXISTED : IMPORT_ADDED;
     kind_clear(&kind_domain, &found);
     return status;

@@ -215,10 +215,17 @@ static enum status check_misplaced(const struct import_values *values, struct er
     return ST_OK;
 }
 
+static enum status delegate(const struct settings *settings, struct domain *domain, struct err *err)
+{
+    if (delegation_make(settings, &domain->delegation, err) != ST_OK)
+        return err_context(err, "delegate");
+    return ST_OK;
+}
+
 enum status import_row_read(const struct settings *settings, const struct import_values *values,
                             struct import_row *out, struct err *err)
 {
-    bool delegate = false;
+    bool delegated = false;
     enum status status = check_misplaced(values, err);
     if (status == ST_OK)
         status = read_names(values, &out->domain, err);
@@ -229,9 +236,8 @@ enum status import_row_read(const struct settings *settings, const struct import
     if (status == ST_OK)
         status = read_flag(values, OWN_ACTIVATE, &out->activate, err);
     if (status == ST_OK)
-        status = read_flag(values, OWN_DELEGATE, &delegate, err);
-    if (status == ST_OK && delegate)
-        status = err_set(err, ST_INVALID,
-                         "delegate: this version makes no delegated keys; leave it out");
+        status = read_flag(values, OWN_DELEGATE, &delegated, err);
+    if (status == ST_OK && delegated)
+        status = delegate(settings, &out->domain, err);
     return status == ST_OK ? read_keys(settings, values, out, err) : status;
 }

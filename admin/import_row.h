@@ -8,7 +8,7 @@
  *     selector             of the one key of the row; without it the template of the settings
  *     private_key          PEM, instead of a key to make
  *     activate             yes or no (true or false): the keys sign at once
- *     delegate             only no
+ *     delegate             yes or no: the domain's owner publishes CNAMEs to targets of ours
  *     status               active or suspended
  *
  * and what `inkan domain set` may change. Rows come as texts from JSON or CSV (import_source.h)

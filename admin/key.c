@@ -43,6 +43,7 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
         return status;
     home->place.domain = home->domain.name;
     home->place.tenant = home->domain.tenant;
+    home->place.delegation = home->domain.delegation;
     home->place.selector = args_option(args, "--selector");
     home->place.template = settings->lifecycle.selector;
     home->place.activate = args_has(args, "--activate");
@@ -54,7 +55,8 @@ static enum status check_selector(const struct home *home, struct err *err)
 {
     char selector[DKIM_DOMAIN_SIZE];
     struct key key = {.domain = NULL};
-    if (home->place.selector == NULL)
+    bool delegated = span_str(home->domain.delegation).len > 0; /* slots are used again */
+    if (home->place.selector == NULL || delegated)
         return ST_OK;
     enum status status = dkim_selector_normalize(span_str(home->place.selector), selector, err);
     if (status != ST_OK)

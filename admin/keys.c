@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "admin/rows.h"
 #include "base/clock.h"
 
 enum { BITS_DEFAULT = 2048, NUMBERS_MAX = 1000 };
@@ -166,13 +165,70 @@ static enum status choose_selector(struct store_tx *tx, const struct keys_place 
     return status;
 }
 
+int keys_free_slot(const struct rows *keys, int64_t algorithm, const struct key **old_out)
+{
+    const struct key *oldest = NULL;
+    int oldest_slot = 0;
+    *old_out = NULL;
+    for (int slot = 1; slot <= DELEGATION_SLOTS; slot++) {
+        char selector[DELEGATION_SELECTOR_SIZE];
+        const struct key *there = NULL;
+        delegation_selector(algorithm, slot, selector);
+        for (size_t i = 0; i < keys->count && there == NULL; i++)
+            if (strcmp(((const struct key *)rows_at(keys, i))->selector, selector) == 0)
+                there = rows_at(keys, i);
+        if (there == NULL)
+            return slot;
+        bool gone = there->state == KEY_DESTROYED && there->due == 0;
+        if (gone && (oldest == NULL || there->destroyed < oldest->destroyed)) {
+            oldest = there;
+            oldest_slot = slot;
+        }
+    }
+    *old_out = oldest;
+    return oldest_slot;
+}
+
+/* A slot has its selector for ever, and one key after another. */
+static enum status choose_slot(struct store_tx *tx, const struct keys_place *place, struct key *key,
+                               char out[DKIM_DOMAIN_SIZE], struct err *err)
+{
+    char target[DKIM_DOMAIN_SIZE];
+    const struct key *old = NULL;
+    struct query query = {.kind = &kind_key};
+    struct rows rows;
+    rows_where_text(&query, "domain", place->domain);
+    enum status status = find_keys(tx, &query, &rows, err);
+    int slot = status == ST_OK ? keys_free_slot(&rows, key->algorithm, &old) : 0;
+    int64_t version = old != NULL ? old->version : 0;
+    rows_clear(&rows);
+    if (status != ST_OK)
+        return status;
+    if (slot == 0)
+        return err_set(err, ST_CONFLICT, "domain %s: is delegated, and no slot of %s is free",
+                       place->domain, dkim_algorithm_name((enum dkim_algorithm)key->algorithm));
+    delegation_selector(key->algorithm, slot, out);
+    if (place->selector != NULL && strcmp(place->selector, out) != 0)
+        return err_set(
+            err, ST_CONFLICT, "domain %s: is delegated, and the slot for the next key of %s is %s",
+            place->domain, dkim_algorithm_name((enum dkim_algorithm)key->algorithm), out);
+    key->version = version;
+    delegation_target(place->delegation, out, target);
+    key->target = span_dup(span_str(target));
+    return key->target != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
+}
+
 static enum status name_key(struct store_tx *tx, const struct keys_place *place, struct key *key,
                             struct err *err)
 {
     char selector[DKIM_DOMAIN_SIZE], record_name[DKIM_RECORD_NAME_SIZE];
-    enum status status = place->selector != NULL
-                             ? dkim_selector_normalize(span_str(place->selector), selector, err)
-                             : choose_selector(tx, place, key->algorithm, selector, err);
+    enum status status;
+    if (place->delegation != NULL && place->delegation[0] != '\0')
+        status = choose_slot(tx, place, key, selector, err);
+    else if (place->selector != NULL)
+        status = dkim_selector_normalize(span_str(place->selector), selector, err);
+    else
+        status = choose_selector(tx, place, key->algorithm, selector, err);
     if (status != ST_OK)
         return status;
     if (dkim_key_record_name(selector, place->domain, record_name, err) != ST_OK)
@@ -196,7 +252,7 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
         status = vault_seal_key(place->vault, place->tenant, buf_span(&draft->secret), key, err);
     key->due = clock_now_s();
     if (status == ST_OK)
-        status = store_tx_put(tx, &kind_key, key, "key.add", err);
+        status = store_tx_put(tx, &kind_key, key, key->version == 0 ? "key.add" : "key.renew", err);
     if (status == ST_OK && place->activate)
         status = keys_step(tx, &keys_activate_unproven, key, err);
     return status;
@@ -246,66 +302,4 @@ enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct 
                 (key->state == KEY_STAGED || key->state == KEY_PUBLISHED);
     enum status status = sign ? retire_predecessor(tx, move, key, err) : ST_OK;
     return status == ST_OK ? make_step(tx, move, key, err) : status;
-}
-
-/* -- answers -------------------------------------------------------------------------------- */
-
-enum status keys_record(const struct key *key, struct record *out, struct err *err)
-{
-    struct records_key shown = {.domain = key->domain,
-                                .selector = key->selector,
-                                .algorithm = (enum dkim_algorithm)key->algorithm};
-    if (!lifecycle_is_gravestone((enum key_state)key->state))
-        shown.public_octets = buf_span(&key->public_key);
-    return records_of_key(&shown, out, err);
-}
-
-static enum status write_record(const struct key *key, enum records_format format, struct buf *out,
-                                struct err *err)
-{
-    struct record record = {.value = BUF_INIT(0)};
-    struct records_writer writer;
-    enum status status = keys_record(key, &record, err);
-    if (status == ST_OK) {
-        records_begin(&writer, format, out);
-        records_add(&writer, &record);
-        records_end(&writer);
-        status = buf_check(out, "record", err);
-    }
-    records_clear(&record);
-    return status;
-}
-
-enum status keys_show(struct output *output, const struct key *key, struct err *err)
-{
-    struct buf record = BUF_INIT(0);
-    enum status status = ST_OK;
-    output_begin(output, &kind_key, key);
-    if (lifecycle_has_record((enum key_state)key->state)) {
-        status = write_record(key, RECORDS_ONELINE, &record, err);
-        output_text(output, "record", span_trim(buf_span(&record)));
-    }
-    output_end(output);
-    buf_clear(&record);
-    return status;
-}
-
-void keys_tell_active(struct admin *admin, const struct key *key)
-{
-    admin_did(admin, "activate", "key %s %s; proof skipped: DNS was not asked for its record",
-              key->domain, key->selector);
-}
-
-enum status keys_tell(struct admin *admin, const struct key *key, struct err *err)
-{
-    struct buf record = BUF_INIT(0);
-    admin_did(admin, "add", "key %s %s (%s, %lld bits)", key->domain, key->selector,
-              dkim_algorithm_name((enum dkim_algorithm)key->algorithm), (long long)key->bits);
-    if (key->state == KEY_ACTIVE)
-        keys_tell_active(admin, key);
-    enum status status = write_record(key, RECORDS_ZONE, &record, err);
-    if (!admin->dry_run && !admin->output.json)
-        output_raw(&admin->output, buf_span(&record));
-    buf_clear(&record);
-    return status;
 }

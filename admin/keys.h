@@ -7,8 +7,9 @@
 #define INKAN_ADMIN_KEYS_H
 
 #include "admin/admin.h"
+#include "admin/delegation.h"
 #include "admin/lifecycle.h"
-#include "dns/records.h"
+#include "admin/rows.h"
 
 /* Which keys a domain is to have: at most one an algorithm. */
 struct keys_plan {
@@ -41,12 +42,14 @@ void keys_draft_clear(struct keys_draft *draft);
 struct keys_place {
     const struct vault *vault;
     const char *domain, *tenant;
-    const char *selector; /* NULL: by the template, one that was never used */
+    const char *delegation; /* of the domain; NULL or "": it is not delegated */
+    const char *selector;   /* NULL: by the template, one that was never used */
     const char *template;
     bool activate;
 };
 /* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
- * selector was used before. */
+ * selector was used before. In a delegated domain the place is the next free slot of the algorithm,
+ * where a key may have been before; ST_CONFLICT when none is free, or not the one given. */
 enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
                      struct err *err) MUST_CHECK;
 /* A step of a key's life. */
@@ -64,12 +67,21 @@ enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct 
 /* Sets when the key is due next, for a key that DNS was not asked about just now. */
 void keys_schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s);
 
+/* Finds the slot for a new key among the keys that its domain has of the algorithm: one that was
+ * never used, else the one whose key has been destroyed and gone for longest. 0: none is free.
+ * *old_out is the key that was there, or NULL. */
+int keys_free_slot(const struct rows *keys, int64_t algorithm, const struct key **old_out);
+
 /* What DNS is to show for the key; records_clear also after a failure. */
 enum status keys_record(const struct key *key, struct record *out, struct err *err) MUST_CHECK;
-/* The key as an object; in JSON with the record DNS is to show as member `record`. */
+/* The same where it is to be put: at the key's target if it has one. */
+enum status keys_record_at_target(const struct key *key, struct record *out,
+                                  struct err *err) MUST_CHECK;
+/* The key as an object; in JSON with the record to be put into DNS as member `record`, and for one
+ * of a delegated domain the CNAMEs that its owner publishes as `cnames`. */
 enum status keys_show(struct output *output, const struct key *key, struct err *err) MUST_CHECK;
-/* Tells people that a key was activated; that it was added (and activated), and what to publish
- * for it. */
+/* Tells people that a key was activated; that it was added (and activated), and what the owner of
+ * the domain publishes for it. */
 void keys_tell_active(struct admin *admin, const struct key *key);
 enum status keys_tell(struct admin *admin, const struct key *key, struct err *err) MUST_CHECK;
 

@@ -195,10 +195,13 @@ static int64_t replaced_at(const struct scene *s)
 static struct lifecycle_due of_active(const struct scene *s)
 {
     int64_t replaced_s = replaced_at(s);
-    if (s->now_s >= replaced_s)
+    bool ripe = s->now_s >= replaced_s;
+    if (ripe && !s->evidence->crowded)
         return other(LIFECYCLE_MAKE, "it comes of age");
     if (must_look(s))
         return other(LIFECYCLE_ASK, "whether DNS still shows its record");
+    if (ripe)
+        return wait_until(s->look_s, "it comes of age, but no slot is free yet for a successor");
     return wait_until(earlier(s->look_s, replaced_s), "it signs");
 }
 

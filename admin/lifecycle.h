@@ -49,6 +49,7 @@ struct lifecycle_evidence {
     bool successor;       /* a staged or published key of its domain and algorithm */
     bool suspended;       /* its domain or tenant */
     bool wanted;          /* the domain is to have keys of its algorithm */
+    bool crowded;         /* it is delegated, and has no free slot for a successor */
 };
 
 enum lifecycle_task {

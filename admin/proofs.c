@@ -42,11 +42,14 @@ static enum status look_at(const struct proofs *proofs, struct proofs_item *item
     if (status != ST_OK)
         return status;
     enum key_state state = (enum key_state)key->state;
+    enum witness_what what = item->alias                      ? WITNESS_ALIAS
+                             : lifecycle_is_gravestone(state) ? WITNESS_GRAVESTONE
+                             : lifecycle_has_record(state)    ? WITNESS_KEY
+                                                              : WITNESS_NOTHING;
     item->wanted = (struct witness_wanted){
         .name = item->record.name,
-        .what = lifecycle_is_gravestone(state) ? WITNESS_GRAVESTONE
-                : lifecycle_has_record(state)  ? WITNESS_KEY
-                                               : WITNESS_NOTHING,
+        .target = key->target,
+        .what = what,
         .algorithm = (enum dkim_algorithm)key->algorithm,
         .public_octets = buf_span(&key->public_key),
     };
@@ -71,7 +74,7 @@ enum status proofs_make(const struct proofs *proofs, struct proofs_item *items, 
 {
     struct round round = {.proofs = proofs, .items = items, .progress = progress};
     for (size_t i = 0; i < count; i++)
-        items[i] = (struct proofs_item){.key = items[i].key};
+        items[i] = (struct proofs_item){.key = items[i].key, .alias = items[i].alias};
     pthread_mutex_init(&round.lock, NULL);
     parallel_wait(count, make_one, &round);
     pthread_mutex_destroy(&round.lock);

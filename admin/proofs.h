@@ -22,14 +22,16 @@ void proofs_close(struct proofs *proofs); /* a zeroed one is fine */
 /* A key, what DNS is to show for it, and what it shows. */
 struct proofs_item {
     const struct key *key;
+    bool alias; /* only that its name is an alias of its target is wanted */
     struct record record;
     struct witness_wanted wanted;
     struct proof proof;
     enum status status; /* of the look: a fault of this program or the machine, not of DNS */
     struct err err;
 };
-/* Fills all but `key` of each item. The progress gets a step an item; NULL is none. The status is
- * that of the first item that has one. Clear each with proofs_clear also after a failure. */
+/* Fills all but `key` and `alias` of each item. The progress gets a step an item; NULL is none. The
+ * status is that of the first item that has one. Clear each with proofs_clear also after a failure.
+ */
 enum status proofs_make(const struct proofs *proofs, struct proofs_item *items, size_t count,
                         struct progress *progress, struct err *err) MUST_CHECK;
 void proofs_clear(struct proofs_item *item);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/delegation.h"
 #include "admin/lifecycle.h"
-#include "dns/records.h"
 #include "dns/update.h"
 
 struct publish {
@@ -76,6 +76,7 @@ static enum status make_records(struct plan *plan, struct err *err)
     enum key_state state = (enum key_state)key->state;
     struct records_key shown = {.domain = key->domain,
                                 .selector = key->selector,
+                                .target = key->target,
                                 .algorithm = (enum dkim_algorithm)key->algorithm};
     enum status status = records_of_key(&shown, &plan->gravestone, err);
     shown.public_octets = buf_span(&key->public_key);
@@ -125,7 +126,7 @@ static void decide_over(struct plan *plan, struct span standing)
         decide(plan, PUBLISH_UNCHANGED, "somebody else's record stands there");
     else if (span_equal(standing, plan->wanted))
         decide(plan, PUBLISH_UNCHANGED, "");
-    else if (key_record)
+    else if (key_record || (gravestone && delegation_has(plan->key)))
         decide(plan, PUBLISH_REPLACED, "");
     else if (says_the_same(plan, standing))
         decide(plan, PUBLISH_UNCHANGED, "a record that says the same stands there");

@@ -3,7 +3,8 @@
  * Brings DNS to what the states of keys say, through the server that takes dynamic updates
  * (dns/update.h): the record of a key that is staged to retiring, the gravestone of one that is
  * revoked, nothing for one that is destroyed. Only what is exactly our key record or our
- * gravestone is replaced or removed; what anybody else has put there is left alone and told. Doing
+ * gravestone is replaced or removed; what anybody else has put there is left alone and told. The
+ * records of a delegated domain's keys are those at their targets. Doing
  * it again changes nothing. One thread.
  */
 #ifndef INKAN_ADMIN_PUBLISH_H

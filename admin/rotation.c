@@ -27,9 +27,11 @@ static void fail(struct rotation_turn *turn, enum status status, const struct er
     turn->err = *err;
 }
 
-static enum status has_successor(struct rotation *rotation, struct rotation_turn *turn,
-                                 struct err *err)
+/* Whether it has a successor, and room for one. */
+static enum status look_around(struct rotation *rotation, struct rotation_turn *turn,
+                               struct err *err)
 {
+    const struct key *old = NULL;
     struct query query = {.kind = &kind_key};
     struct rows rows = {.kind = &kind_key};
     rows_where_text(&query, "domain", turn->key->domain);
@@ -39,19 +41,22 @@ static enum status has_successor(struct rotation *rotation, struct rotation_turn
         const struct key *key = rows_at(&rows, i);
         turn->evidence.successor |= key->state == KEY_STAGED || key->state == KEY_PUBLISHED;
     }
+    if (status == ST_OK && turn->delegation[0] != '\0')
+        turn->evidence.crowded = keys_free_slot(&rows, turn->key->algorithm, &old) == 0;
     rows_clear(&rows);
     return status;
 }
 
-/* Only a key that needs a successor makes us look whether it has one. */
+/* Only a key that needs a successor makes us look whether it has one, or may have. */
 static void judge(struct rotation *rotation, struct rotation_turn *turn)
 {
     struct err err = {0};
     int64_t now_s = clock_now_s();
     turn->due = lifecycle_next(turn->key, &turn->policy, &turn->evidence, now_s);
-    if (turn->due.task != LIFECYCLE_MAKE || turn->evidence.successor)
+    bool looked = turn->evidence.successor || turn->evidence.crowded;
+    if (turn->due.task != LIFECYCLE_MAKE || looked)
         return;
-    enum status status = has_successor(rotation, turn, &err);
+    enum status status = look_around(rotation, turn, &err);
     if (status != ST_OK)
         fail(turn, status, &err);
     turn->due = lifecycle_next(turn->key, &turn->policy, &turn->evidence, now_s);
@@ -81,6 +86,7 @@ static enum status make_successor(struct store_tx *tx, struct rotation *rotation
     const struct keys_place place = {.vault = rotation->vault,
                                      .domain = turn->key->domain,
                                      .tenant = turn->tenant,
+                                     .delegation = turn->delegation,
                                      .template = rotation->settings->lifecycle.selector};
     enum status status = keys_add(tx, &place, &turn->draft, err);
     turn->evidence.successor = true;
@@ -196,6 +202,7 @@ static enum status begin_turns(struct batch *batch, struct rows *page, struct er
         enum status status = rotation_settle(batch->rotation, turn, &why);
         if (!is_ours(batch->rotation, turn)) {
             free(turn->tenant);
+            free(turn->delegation);
             *turn = (struct rotation_turn){0};
             continue;
         }
@@ -212,6 +219,7 @@ static void end_turns(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         free(batch->turns[i].tenant);
+        free(batch->turns[i].delegation);
         buf_clear(&batch->turns[i].seen);
         keys_draft_clear(&batch->turns[i].draft);
     }

@@ -128,7 +128,8 @@ enum status rotation_settle(struct rotation *rotation, struct rotation_turn *tur
         return status;
     turn->policy = policy.life;
     turn->tenant = span_dup(span_str(tenant->name));
-    if (turn->tenant == NULL)
+    turn->delegation = span_dup(span_str(domain->delegation));
+    if (turn->tenant == NULL || turn->delegation == NULL)
         return err_set(err, ST_TEMP, "no memory");
     turn->evidence.suspended =
         domain->status == ACCOUNT_SUSPENDED || tenant->status == ACCOUNT_SUSPENDED;

@@ -17,6 +17,7 @@ struct rotation_dns;
 struct rotation_turn {
     struct key *key; /* in the page at hand */
     char *tenant;
+    char *delegation; /* of its domain; "": not delegated */
     struct lifecycle_policy policy;
     struct keys_spec spec; /* of a successor */
     struct lifecycle_evidence evidence;

@@ -235,8 +235,9 @@ const struct settings_entry settings_table[] = {
     {"dns", "ttl", TYPE_SECONDS, AT(dns.ttl_s), .fallback = "1h", RANGE("1s", "7d"),
      .help = "How long others may keep the records that inkan publishes or prints."},
     {"dns", "delegation_zone", TYPE_TEXT, AT(dns.delegation_zone), .fallback = "", .optional = true,
-     .dormant = true, .check = settings_check_word, .allowed = "a domain; empty: none",
-     .help = "Zone of the provider that holds the key records of delegated domains."},
+     .check = settings_check_word, .allowed = "a domain; empty: none",
+     .help = "Zone of the provider that holds the key records of delegated domains: those that are "
+             "added from now on."},
     {"dns", "update_server", TYPE_TEXT, AT(dns.update_server), .fallback = "", .optional = true,
      .check = settings_check_server, .allowed = "host[:port], IPv6 in brackets; empty: none",
      .help =

@@ -246,6 +246,12 @@ static enum status ask_resolvers(struct look *look)
     return status;
 }
 
+/* Whether all that is wanted is an alias, and this it is. */
+static bool is_enough(const struct look *look)
+{
+    return look->wanted->what == WITNESS_ALIAS && proof_leads_to(look->proof, look->wanted->target);
+}
+
 /* -- the whole -------------------------------------------------------------------------------- */
 
 enum status proof_make(const struct zone_look *look, const struct witness_wanted *wanted,
@@ -259,8 +265,8 @@ enum status proof_make(const struct zone_look *look, const struct witness_wanted
     enum status status;
     do {
         status = ask_zone(&whole);
-    } while (status == ST_OK && go_on(&whole));
-    if (status == ST_OK && out->verdict == WITNESS_RIGHT)
+    } while (status == ST_OK && go_on(&whole) && !is_enough(&whole));
+    if (status == ST_OK && out->verdict == WITNESS_RIGHT && wanted->what != WITNESS_ALIAS)
         status = ask_resolvers(&whole);
     return status;
 }

@@ -7,7 +7,8 @@
  * answer proves nothing.
  *
  * Resolvers are asked only once all authoritative servers are right: one that is asked too early
- * remembers for a long while that there is no record. Any thread.
+ * remembers for a long while that there is no record. For the same reason a target is not asked for
+ * when only the alias to it is wanted. Any thread.
  */
 #ifndef INKAN_DNS_PROOF_H
 #define INKAN_DNS_PROOF_H
@@ -34,6 +35,9 @@ struct proof {
 enum status proof_make(const struct zone_look *look, const struct witness_wanted *wanted,
                        int64_t deadline_ms, struct proof *out, struct err *err) MUST_CHECK;
 void proof_clear(struct proof *proof);
+
+/* Whether the name was seen to be an alias of that one, at once or over others. */
+bool proof_leads_to(const struct proof *proof, const char *target);
 
 /* What was seen, to be stored: at most PROOF_TEXT_MAX octets of ASCII. */
 void proof_text(const struct proof *proof, struct buf *out);

@@ -104,11 +104,34 @@ static void advise_wrong(const struct proof *proof, const struct witness_wanted 
     name_culprit(culprit, out);
 }
 
+bool proof_leads_to(const struct proof *proof, const char *target)
+{
+    for (size_t i = 0; i < proof->alias_count; i++)
+        if (strcmp(proof->aliases[i], target) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the name is to be an alias, and all its servers agree that it is none, or another one. */
+static bool lacks_alias(const struct proof *proof, const struct witness_wanted *wanted,
+                        const struct witness *culprit)
+{
+    if (wanted->target == NULL || wanted->target[0] == '\0' || culprit == NULL)
+        return false;
+    bool disagree = proof->verdict == WITNESS_WRONG && culprit->answer == NULL;
+    return proof->verdict != WITNESS_UNKNOWN && !disagree && !culprit->resolver &&
+           !proof_leads_to(proof, wanted->target);
+}
+
 void proof_advice(const struct proof *proof, const struct witness_wanted *wanted, struct buf *out)
 {
     const struct witness *culprit = find_culprit(proof);
     if (proof->verdict == WITNESS_RIGHT)
         return;
+    if (lacks_alias(proof, wanted, culprit)) {
+        buf_printf(out, "publish the CNAME record at %s: %s", wanted->name, wanted->target);
+        return;
+    }
     if (proof->sentence[0] != '\0' || culprit == NULL)
         buf_printf(out, "%s: %s",
                    proof->verdict == WITNESS_UNKNOWN ? "ask again later" : "mend the zone",

@@ -4,10 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_MAX = 65535 }; /* octets of all strings of one record, RFC 1035 3.2.1 */
+enum {
+    VALUE_MAX = 65535, /* octets of all strings of one record, RFC 1035 3.2.1 */
+    ALIASES_MAX = 8,   /* one after the other */
+};
+
+enum type { BARE, TXT, CNAME };
 
 struct entry {
     struct span name; /* into the text; without the final dot */
+    bool alias;       /* the value is a name, without the final dot */
     struct buf value;
 };
 
@@ -168,9 +174,9 @@ static bool is_number(struct span word)
     return digits > 0 && digits == word.len;
 }
 
-/* Passes over `[TTL] [IN] TXT` (RFC 1035 5.1: or `[IN] [TTL] TXT`). False, with nothing read, when
- * a bare value follows instead. */
-static enum status take_type(struct reader *reader, bool *typed_out, struct err *err)
+/* Passes over `[TTL] [IN] TXT` (RFC 1035 5.1: or `[IN] [TTL] TXT`), CNAME likewise. BARE, with
+ * nothing read, when a bare value follows instead. */
+static enum status take_type(struct reader *reader, enum type *out, struct err *err)
 {
     struct reader ahead = *reader;
     struct span word = take_word(&ahead);
@@ -182,12 +188,17 @@ static enum status take_type(struct reader *reader, bool *typed_out, struct err 
         word = take_word(&ahead);
     if (class && !number && is_number(word))
         word = take_word(&ahead);
-    *typed_out = is_word(word, "TXT");
-    if (*typed_out)
+    *out = is_word(word, "TXT") ? TXT : is_word(word, "CNAME") ? CNAME : BARE;
+    if (*out != BARE)
         *reader = ahead;
     else if (number || class)
-        return fault(reader, "only TXT records are understood", err);
+        return fault(reader, "only TXT records and CNAMEs are understood", err);
     return ST_OK;
+}
+
+static struct span without_dot(struct span name)
+{
+    return span_head(name, name.len - span_has_suffix_nocase(name, SPAN_LIT(".")));
 }
 
 static enum status add_entry(struct recordfile *file, struct span name, struct entry **out,
@@ -201,10 +212,20 @@ static enum status add_entry(struct recordfile *file, struct span name, struct e
         file->entries = entries;
         file->cap = cap;
     }
-    if (span_has_suffix_nocase(name, SPAN_LIT(".")))
-        name.len--;
     *out = &file->entries[file->count++];
-    **out = (struct entry){.name = name, .value = BUF_INIT(VALUE_MAX)};
+    **out = (struct entry){.name = without_dot(name), .value = BUF_INIT(VALUE_MAX)};
+    return ST_OK;
+}
+
+static enum status take_value(struct reader *reader, enum type type, struct buf *out,
+                              struct err *err)
+{
+    if (type == CNAME)
+        buf_append_span(out, without_dot(take_word(reader)));
+    else if (type == TXT || peek(reader) == '"' || peek(reader) == '(')
+        return take_strings(reader, out, err);
+    else
+        buf_append_span(out, span_trim(take_line(reader)));
     return ST_OK;
 }
 
@@ -212,16 +233,14 @@ static enum status take_record(struct reader *reader, struct recordfile *file, s
 {
     size_t line = reader->line;
     struct entry *entry = NULL;
-    bool typed;
+    enum type type = BARE;
     enum status status = add_entry(file, take_word(reader), &entry, err);
     if (status == ST_OK)
-        status = take_type(reader, &typed, err);
+        status = take_type(reader, &type, err);
     if (status != ST_OK)
         return status;
-    if (typed || peek(reader) == '"' || peek(reader) == '(')
-        status = take_strings(reader, &entry->value, err);
-    else
-        buf_append_span(&entry->value, span_trim(take_line(reader)));
+    entry->alias = type == CNAME;
+    status = take_value(reader, type, &entry->value, err);
     if (status == ST_OK && buf_check(&entry->value, "record", err) != ST_OK)
         return err_context(err, "line %zu", line);
     if (status == ST_OK && entry->value.len == 0)
@@ -287,19 +306,34 @@ size_t recordfile_count(const struct recordfile *file)
     return file->count;
 }
 
+static enum status find(const struct recordfile *file, struct span name, const struct entry **out,
+                        struct err *err)
+{
+    int shown = (int)span_head(name, 160).len;
+    *out = NULL;
+    for (size_t i = 0; i < file->count; i++) {
+        if (!span_equal_nocase(file->entries[i].name, name))
+            continue;
+        if (*out != NULL)
+            return err_set(err, ST_INVALID, "%.*s: more than one record", shown, name.data);
+        *out = &file->entries[i];
+    }
+    if (*out == NULL)
+        return err_set(err, ST_NOT_FOUND, "%.*s: no record", shown, name.data);
+    return ST_OK;
+}
+
 enum status recordfile_source(void *arg, const char *name, struct buf *txt_out, struct err *err)
 {
-    const struct recordfile *file = arg;
     const struct entry *found = NULL;
-    for (size_t i = 0; i < file->count; i++) {
-        if (!span_equal_nocase(file->entries[i].name, span_str(name)))
-            continue;
-        if (found != NULL)
-            return err_set(err, ST_INVALID, "%s: more than one record", name);
-        found = &file->entries[i];
+    enum status status = find(arg, span_str(name), &found, err);
+    for (int i = 0; status == ST_OK && found->alias; i++) {
+        if (i == ALIASES_MAX)
+            return err_set(err, ST_INVALID, "%.160s: too many aliases, one after the other", name);
+        status = find(arg, buf_span(&found->value), &found, err);
     }
-    if (found == NULL)
-        return err_set(err, ST_NOT_FOUND, "%s: no record", name);
+    if (status != ST_OK)
+        return status;
     buf_append_span(txt_out, buf_span(&found->value));
     return buf_check(txt_out, "record", err);
 }

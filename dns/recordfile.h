@@ -3,7 +3,8 @@
  * TXT records from a file, for checking signatures without DNS. Two forms of a record may stand
  * side by side: `NAME VALUE` on one line (VALUE as it is, or as quoted strings that are joined),
  * and the master-file form that dns/records.h writes, `NAME [TTL] [IN] TXT STRINGS` with
- * parentheses over several lines, escapes and `;` comments (RFC 1035 5.1). Lines that begin with
+ * parentheses over several lines, escapes and `;` comments (RFC 1035 5.1). Instead of TXT either
+ * may have CNAME and a name, which is followed. Lines that begin with
  * `;`, `#` or `$TTL` are passed over, other directives refused. Every record states its full
  * name; this is not a reader of zones.
  *
@@ -22,7 +23,8 @@ void recordfile_free(struct recordfile *file); /* NULL is fine */
 size_t recordfile_count(const struct recordfile *file);
 
 /* A dkim_record_source: `file` is the struct recordfile. The case of a name and its final dot do
- * not matter. ST_NOT_FOUND: no such record; ST_INVALID: several. */
+ * not matter. ST_NOT_FOUND: no such record; ST_INVALID: several, or too many aliases one after the
+ * other. */
 enum status recordfile_source(void *file, const char *name, struct buf *txt_out,
                               struct err *err) MUST_CHECK;
 

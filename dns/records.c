@@ -47,16 +47,43 @@ enum status records_format_parse(struct span name, enum records_format *out, str
     return ST_INVALID;
 }
 
-enum status records_of_key(const struct records_key *key, struct record *out, struct err *err)
+/* The record at the name of the selector, without its value. */
+static enum status begin_record(const struct records_key *key, enum records_type type,
+                                struct record *out, struct err *err)
 {
+    out->type = type;
     out->value = BUF_INIT(0);
     out->ttl_s = RECORDS_TTL;
     snprintf(out->domain, sizeof out->domain, "%s", key->domain);
-    enum status status = dkim_key_record_name(key->selector, key->domain, out->name, err);
+    return dkim_key_record_name(key->selector, key->domain, out->name, err);
+}
+
+/* Nothing is known of the zone of a target, but that the one above it is, or is in it. */
+static void move_to_target(const char *target, struct record *record)
+{
+    const char *dot = strchr(target, '.');
+    snprintf(record->name, sizeof record->name, "%s", target);
+    snprintf(record->domain, sizeof record->domain, "%s", dot != NULL ? dot + 1 : target);
+}
+
+enum status records_of_key(const struct records_key *key, struct record *out, struct err *err)
+{
+    enum status status = begin_record(key, RECORDS_TXT, out, err);
     if (status != ST_OK)
         return status;
+    if (key->target != NULL && key->target[0] != '\0')
+        move_to_target(key->target, out);
     dkim_key_record_write(key->algorithm, key->public_octets, &out->value);
     return buf_check(&out->value, "key record", err);
+}
+
+enum status records_of_alias(const struct records_key *key, struct record *out, struct err *err)
+{
+    enum status status = begin_record(key, RECORDS_CNAME, out, err);
+    if (status != ST_OK)
+        return status;
+    buf_append_str(&out->value, key->target);
+    return buf_check(&out->value, "alias", err);
 }
 
 void records_clear(struct record *record)
@@ -136,11 +163,18 @@ static void write_quoted(struct span string, struct buf *out)
     buf_append_char(out, '"');
 }
 
-/* The value as a master file has it: "..." "..." */
-static void write_strings(const struct record *record, struct buf *out)
+static const char *const type_names[] = {[RECORDS_TXT] = "TXT", [RECORDS_CNAME] = "CNAME"};
+
+/* The value as a master file has it: "..." "...", or a name with its final dot. */
+static void write_data(const struct record *record, struct buf *out)
 {
     struct span rest = buf_span(&record->value);
     struct span string;
+    if (record->type == RECORDS_CNAME) {
+        buf_append_span(out, rest);
+        buf_append_char(out, '.');
+        return;
+    }
     for (size_t i = 0; next_string(&rest, &string); i++) {
         buf_append_str(out, i > 0 ? " " : "");
         write_quoted(string, out);
@@ -149,16 +183,19 @@ static void write_strings(const struct record *record, struct buf *out)
 
 static void write_zone(const struct record *record, struct buf *out)
 {
-    buf_printf(out, "%s. IN TXT ( ", record->name);
-    write_strings(record, out);
-    buf_append_str(out, " )\n");
+    bool alias = record->type == RECORDS_CNAME;
+    buf_printf(out, "%s. IN %s ", record->name, type_names[record->type]);
+    buf_append_str(out, alias ? "" : "( ");
+    write_data(record, out);
+    buf_append_str(out, alias ? "\n" : " )\n");
 }
 
 static void write_oneline(const struct record *record, struct buf *out)
 {
-    buf_printf(out, "%s ", record->name);
+    bool alias = record->type == RECORDS_CNAME;
+    buf_printf(out, "%s %s", record->name, alias ? "CNAME " : "");
     buf_append_span(out, buf_span(&record->value));
-    buf_append_char(out, '\n');
+    buf_append_str(out, alias ? ".\n" : "\n");
 }
 
 /* Takes the object over; NULL, because there was no memory, fails the buffer. */
@@ -173,47 +210,63 @@ static void write_object(json_t *object, struct buf *out)
     free(text);
 }
 
-static void write_json(const struct record *record, struct buf *out)
+static json_t *pack_strings(const struct record *record)
 {
-    struct span value = buf_span(&record->value);
-    struct span rest = value;
+    struct span rest = buf_span(&record->value);
     struct span string;
     json_t *strings = json_array();
     while (next_string(&rest, &string))
         json_array_append_new(strings, json_stringn(string.data, string.len));
+    return strings;
+}
+
+static void write_json(const struct record *record, struct buf *out)
+{
+    struct span value = buf_span(&record->value);
+    json_t *strings = record->type == RECORDS_TXT ? pack_strings(record) : NULL;
     buf_append_str(out, "\n  ");
-    write_object(json_pack("{s:s, s:s, s:s%, s:o}", "name", record->name, "type", "TXT", "value",
-                           value.data, value.len, "strings", strings),
+    write_object(json_pack("{s:s, s:s, s:s%, s:o*}", "name", record->name, "type",
+                           type_names[record->type], "value", value.data, value.len, "strings",
+                           strings),
                  out);
+}
+
+/* RFC 1034 3.6.2: nothing else stands where an alias does. */
+static void write_prerequisite(const struct record *record, struct buf *out)
+{
+    struct span value = buf_span(&record->value);
+    bool gravestone = span_has_suffix_nocase(value, SPAN_LIT("p="));
+    if (record->type == RECORDS_CNAME)
+        buf_printf(out, "prereq nxdomain %s.\n", record->name);
+    else
+        buf_printf(out, gravestone ? "update delete %s. TXT\n" : "prereq nxrrset %s. TXT\n",
+                   record->name);
 }
 
 static void write_nsupdate(const struct record *record, struct buf *out)
 {
-    struct span value = buf_span(&record->value);
-    bool gravestone = value.len >= 2 && memcmp(value.data + value.len - 2, "p=", 2) == 0;
-    buf_printf(out, gravestone ? "update delete %s. TXT\n" : "prereq nxrrset %s. TXT\n",
-               record->name);
-    buf_printf(out, "update add %s. %d TXT ", record->name, record->ttl_s);
-    write_strings(record, out);
+    write_prerequisite(record, out);
+    buf_printf(out, "update add %s. %d %s ", record->name, record->ttl_s, type_names[record->type]);
+    write_data(record, out);
     buf_append_str(out, "\nsend\n");
 }
 
-/* Gives the strings as one text to a function that packs them. */
+/* Gives the data as one text to a function that packs them. */
 static void write_packed(const struct record *record,
-                         json_t *(*pack)(const struct record *record, const char *strings),
+                         json_t *(*pack)(const struct record *record, const char *data),
                          struct buf *out)
 {
-    struct buf strings = BUF_INIT(0);
-    write_strings(record, &strings);
-    write_object(strings.failed ? NULL : pack(record, buf_cstr(&strings)), out);
-    buf_clear(&strings);
+    struct buf data = BUF_INIT(0);
+    write_data(record, &data);
+    write_object(data.failed ? NULL : pack(record, buf_cstr(&data)), out);
+    buf_clear(&data);
 }
 
-static json_t *pack_powerdns(const struct record *record, const char *strings)
+static json_t *pack_powerdns(const struct record *record, const char *data)
 {
     return json_pack("{s:s+, s:s, s:i, s:s, s:[{s:s, s:b}]}", "name", record->name, ".", "type",
-                     "TXT", "ttl", record->ttl_s, "changetype", "REPLACE", "records", "content",
-                     strings, "disabled", 0);
+                     type_names[record->type], "ttl", record->ttl_s, "changetype", "REPLACE",
+                     "records", "content", data, "disabled", 0);
 }
 
 static void write_powerdns(const struct record *record, struct buf *out)
@@ -221,11 +274,12 @@ static void write_powerdns(const struct record *record, struct buf *out)
     write_packed(record, pack_powerdns, out);
 }
 
-static json_t *pack_route53(const struct record *record, const char *strings)
+static json_t *pack_route53(const struct record *record, const char *data)
 {
     return json_pack("{s:s, s:{s:s+, s:s, s:i, s:[{s:s}]}}", "Action", "UPSERT",
-                     "ResourceRecordSet", "Name", record->name, ".", "Type", "TXT", "TTL",
-                     record->ttl_s, "ResourceRecords", "Value", strings);
+                     "ResourceRecordSet", "Name", record->name, ".", "Type",
+                     type_names[record->type], "TTL", record->ttl_s, "ResourceRecords", "Value",
+                     data);
 }
 
 static void write_route53(const struct record *record, struct buf *out)
@@ -233,10 +287,12 @@ static void write_route53(const struct record *record, struct buf *out)
     write_packed(record, pack_route53, out);
 }
 
-static json_t *pack_cloudflare(const struct record *record, const char *strings)
+static json_t *pack_cloudflare(const struct record *record, const char *data)
 {
-    return json_pack("{s:s, s:s, s:s, s:i}", "name", record->name, "type", "TXT", "content",
-                     strings, "ttl", record->ttl_s);
+    size_t dot = record->type == RECORDS_CNAME; /* names stand there without the final one */
+    return json_pack("{s:s, s:s, s:s%, s:i}", "name", record->name, "type",
+                     type_names[record->type], "content", data, strlen(data) - dot, "ttl",
+                     record->ttl_s);
 }
 
 static void write_cloudflare(const struct record *record, struct buf *out)
@@ -252,11 +308,12 @@ static void write_octodns(const struct record *record, struct buf *out)
     struct span value = buf_span(&record->value);
     buf_append_char(out, '\'');
     buf_append(out, record->name, below > 0 ? below - 1 : 0);
-    buf_printf(out, "':\n  ttl: %d\n  type: TXT\n  value: '", record->ttl_s);
+    buf_printf(out, "':\n  ttl: %d\n  type: %s\n  value: '", record->ttl_s,
+               type_names[record->type]);
     for (size_t i = 0; i < value.len; i++) {
         if (value.data[i] == ';' || value.data[i] == '\'')
             buf_append_char(out, value.data[i] == ';' ? '\\' : '\'');
         buf_append_char(out, value.data[i]);
     }
-    buf_append_str(out, "'\n");
+    buf_append_str(out, record->type == RECORDS_CNAME ? ".'\n" : "'\n");
 }

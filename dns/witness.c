@@ -100,6 +100,9 @@ void witness_judge(const struct witness_wanted *wanted, const struct query_answe
         witness->answer = span_dup(buf_span(&answer->texts[0]));
     if (answer->text_count == 0 && wanted->what == WITNESS_NOTHING)
         witness_say(witness, WITNESS_RIGHT, "has no record, as it should be");
+    else if (wanted->what == WITNESS_ALIAS)
+        witness_say(witness, answer->text_count > 0 ? WITNESS_WRONG : WITNESS_MISSING,
+                    answer->text_count > 0 ? "has a TXT record and no CNAME" : "has no CNAME");
     else if (answer->text_count == 0)
         witness_say(witness, WITNESS_MISSING, "has no TXT record");
     else if (wanted->what == WITNESS_NOTHING)

@@ -19,13 +19,19 @@ enum witness_verdict {
 /* "right", "unknown", "missing", "wrong" */
 const char *witness_verdict_name(enum witness_verdict verdict);
 
-enum witness_what { WITNESS_KEY, WITNESS_GRAVESTONE, WITNESS_NOTHING };
+enum witness_what {
+    WITNESS_KEY,
+    WITNESS_GRAVESTONE,
+    WITNESS_NOTHING,
+    WITNESS_ALIAS, /* of the target, whatever stands there */
+};
 
 struct witness_wanted {
     const char *name; /* of the record */
     enum witness_what what;
     enum dkim_algorithm algorithm; /* of a key */
     struct span public_octets;     /* of a key, as in p= before base64 */
+    const char *target;            /* what the name should be an alias of; NULL or "": of nothing */
 };
 
 enum { WITNESS_SENTENCE_SIZE = ERR_TEXT_SIZE };

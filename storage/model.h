@@ -81,6 +81,7 @@ struct domain {
     char *name; /* A-labels, lower case */
     char *tenant;
     int64_t status;         /* enum account_status */
+    char *delegation;       /* what targets are named by (admin/delegation.h); "": not delegated */
     int64_t subdomains;     /* 1: also signs for authors below the domain */
     char *canonicalization; /* "": as the settings say */
     int64_t expiry;         /* seconds, -1: as the settings say */
@@ -97,6 +98,7 @@ struct key {
     int64_t bits;
     int64_t state;         /* enum key_state */
     struct buf public_key; /* as in p= before base64 */
+    char *target;          /* the record stands there; "": at its own name */
     char *kek;             /* id of the key-encryption key that sealed it */
     struct buf sealed;     /* the envelope of storage/vault.h; empty once wiped */
     int64_t created, published, activated, retired, revoked, destroyed;

@@ -107,6 +107,18 @@ class Bind(NameServer):
         update.delete(f"{name}.", "TXT")
         for value in values:
             update.add(f"{name}.", ttl, "TXT", quoted(value))
+        self._update(update)
+
+    def set_cname(self, name, target=None, ttl=300):
+        """Makes the name of one of the zones an alias of the target; None: of nothing."""
+        update = dns.update.UpdateMessage(max((z for z in self.zones if name.endswith(f".{z}")),
+                                              key=len))
+        update.delete(f"{name}.", "CNAME")
+        if target is not None:
+            update.add(f"{name}.", ttl, "CNAME", f"{target}.")
+        self._update(update)
+
+    def _update(self, update):
         answer = dns.query.tcp(update, self.address, 5, self.port)
         assert answer.rcode() == dns.rcode.NOERROR, answer
 

@@ -12,7 +12,7 @@ struct told {
     const char *name;
     enum witness_what what;
     enum witness_verdict verdict;
-    const char *sentence, *alias;
+    const char *sentence, *alias, *target;
     struct {
         const char *server, *address, *sentence, *answer;
         enum witness_verdict verdict;
@@ -83,6 +83,30 @@ static const struct told cases[] = {
      .witnesses = {{NS1, "has an alias of a", NULL, WITNESS_RIGHT}},
      .text = "wrong: a circle; ttl 60 to 300; right: ns1 192.0.2.1",
      .advice = "mend the zone: a circle"},
+    {"no alias to the target", .verdict = WITNESS_MISSING, .target = "t.example",
+     .witnesses = {{NS1, "has none", NULL, WITNESS_MISSING}},
+     .text = "missing; ttl 60 to 300; missing: ns1 192.0.2.1 has none",
+     .advice = "publish the CNAME record at s.example: t.example"},
+    {"a record instead of the alias", .verdict = WITNESS_WRONG, .target = "t.example",
+     .witnesses = {{NS1, "has another", "v", WITNESS_WRONG}},
+     .text = "wrong; ttl 60 to 300; wrong: ns1 192.0.2.1 has another",
+     .advice = "publish the CNAME record at s.example: t.example"},
+    {"alias of something else", .verdict = WITNESS_MISSING, .target = "t.example",
+     .alias = "k.example", .witnesses = {{NS1, "has none", NULL, WITNESS_MISSING}},
+     .text = "missing; ttl 60 to 300; alias of k.example; missing: ns1 192.0.2.1 has none",
+     .advice = "publish the CNAME record at s.example: t.example"},
+    {"nothing at the target", .verdict = WITNESS_MISSING, .target = "t.example",
+     .alias = "t.example", .witnesses = {{NS1, "has none", NULL, WITNESS_MISSING}},
+     .text = "missing; ttl 60 to 300; alias of t.example; missing: ns1 192.0.2.1 has none",
+     .advice = "publish the TXT record at t.example"},
+    {"no answer about the alias", .verdict = WITNESS_UNKNOWN, .target = "t.example",
+     .witnesses = {{NS1, "answers SERVFAIL", NULL, WITNESS_UNKNOWN}},
+     .text = "unknown; ttl 60 to 300; unknown: ns1 192.0.2.1 answers SERVFAIL",
+     .advice = "ask again later, or see to the server: ns1 192.0.2.1 answers SERVFAIL"},
+    {"different aliases, one of the target", .verdict = WITNESS_WRONG, .target = "t.example",
+     .witnesses = {{NS1, "has an alias of a", NULL, WITNESS_WRONG}},
+     .text = "wrong; ttl 60 to 300; wrong: ns1 192.0.2.1 has an alias of a",
+     .advice = "make all servers say the same at s.example: ns1 192.0.2.1 has an alias of a"},
 };
 
 static void make_proof(const struct told *c, struct proof *out)
@@ -109,7 +133,8 @@ static void proofs_are_told(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct witness_wanted wanted = {.name = "s.example", .what = cases[i].what};
+        const struct witness_wanted wanted = {
+            .name = "s.example", .what = cases[i].what, .target = cases[i].target};
         struct buf text = BUF_INIT(0), advice = BUF_INIT(0);
         struct proof proof;
         print_message("    %s\n", cases[i].name);

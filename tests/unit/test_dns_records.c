@@ -64,6 +64,54 @@ static void formats_are_written(void **state)
     }
 }
 
+static void aliases_are_written(void **state)
+{
+    static const struct {
+        const char *name;
+        enum records_format format;
+        const char *want;
+    } cases[] = {
+        {"zone", RECORDS_ZONE, "s1._domainkey.c.example. IN CNAME s1-x.p.example.\n"},
+        {"oneline", RECORDS_ONELINE, "s1._domainkey.c.example CNAME s1-x.p.example.\n"},
+        {"json", RECORDS_JSON,
+         "[\n  {\"name\":\"s1._domainkey.c.example\",\"type\":\"CNAME\","
+         "\"value\":\"s1-x.p.example\"}\n]\n"},
+        {"nsupdate", RECORDS_NSUPDATE,
+         "prereq nxdomain s1._domainkey.c.example.\n"
+         "update add s1._domainkey.c.example. 3600 CNAME s1-x.p.example.\nsend\n"},
+        {"powerdns", RECORDS_POWERDNS,
+         "{\"name\":\"c.example.\",\"rrsets\":[{\"name\":\"s1._domainkey.c.example.\","
+         "\"type\":\"CNAME\",\"ttl\":3600,\"changetype\":\"REPLACE\",\"records\":"
+         "[{\"content\":\"s1-x.p.example.\",\"disabled\":false}]}]}\n"},
+        {"route53", RECORDS_ROUTE53,
+         "{\"Comment\":\"c.example\",\"Changes\":[{\"Action\":\"UPSERT\","
+         "\"ResourceRecordSet\":{\"Name\":\"s1._domainkey.c.example.\",\"Type\":\"CNAME\","
+         "\"TTL\":3600,\"ResourceRecords\":[{\"Value\":\"s1-x.p.example.\"}]}}]}\n"},
+        {"cloudflare", RECORDS_CLOUDFLARE,
+         "{\"posts\":[{\"name\":\"s1._domainkey.c.example\",\"type\":\"CNAME\","
+         "\"content\":\"s1-x.p.example\",\"ttl\":3600}]}\n"},
+        {"octodns", RECORDS_OCTODNS,
+         "---\n# c.example.\n's1._domainkey':\n  ttl: 3600\n  type: CNAME\n"
+         "  value: 's1-x.p.example.'\n"},
+    };
+    static const struct records_key key = {
+        .domain = "c.example", .selector = "s1", .target = "s1-x.p.example"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct buf out = BUF_INIT(0);
+        struct records_writer writer;
+        struct record record;
+        struct err err = {0};
+        CHECK_STATUS(cases[i].name, records_of_alias(&key, &record, &err), ST_OK, err);
+        records_begin(&writer, cases[i].format, &out);
+        records_add(&writer, &record);
+        records_end(&writer);
+        CHECK_TEXT(cases[i].name, buf_cstr(&out), cases[i].want);
+        records_clear(&record);
+        buf_clear(&out);
+    }
+}
+
 static void an_empty_listing_is_written(void **state)
 {
     static const char *const want[] = {
@@ -126,17 +174,21 @@ static void key_records_are_made(void **state)
         const char *want_name, *want_value;
     } cases[] = {
         {"rsa",
-         {"example.com", "s1", DKIM_RSA_SHA256, SPAN_LIT("abc")},
+         {"example.com", "s1", NULL, DKIM_RSA_SHA256, SPAN_LIT("abc")},
          "s1._domainkey.example.com",
          "v=DKIM1; k=rsa; p=YWJj"},
         {"ed25519",
-         {"example.com", "e.x", DKIM_ED25519_SHA256, SPAN_LIT("abc")},
+         {"example.com", "e.x", "", DKIM_ED25519_SHA256, SPAN_LIT("abc")},
          "e.x._domainkey.example.com",
          "v=DKIM1; k=ed25519; p=YWJj"},
         {"gravestone",
-         {"example.com", "s1", DKIM_RSA_SHA256, {NULL, 0}},
+         {"example.com", "s1", NULL, DKIM_RSA_SHA256, {NULL, 0}},
          "s1._domainkey.example.com",
          "v=DKIM1; p="},
+        {"at its target",
+         {"example.com", "s1", "s1-x.example.net", DKIM_RSA_SHA256, SPAN_LIT("abc")},
+         "s1-x.example.net",
+         "v=DKIM1; k=rsa; p=YWJj"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -201,6 +253,10 @@ static void record_files_are_read(void **state)
          "v=1"},
         {"blank lines", "\n \t\n  s.example v=1\n\n", "v=1"},
         {"not there", "t.example v=1\n", NULL},
+        {"alias", "s.example. IN CNAME t.example.\nt.example v=1\n", "v=1"},
+        {"alias on one line", "t.example v=1\ns.example CNAME T.example.\n", "v=1"},
+        {"alias of an alias", "s.example CNAME t.\nt. 60 IN CNAME u\nu TXT \"v=1\"\n", "v=1"},
+        {"alias of nothing", "s.example CNAME t.example.\n", NULL},
         {"nothing", "", NULL},
     };
     (void)state;
@@ -234,6 +290,20 @@ static void two_records_at_a_name_are_a_fault_of_that_name(void **state)
     buf_clear(&got);
 }
 
+static void aliases_that_go_round_in_a_circle_are_refused(void **state)
+{
+    struct recordfile *file = NULL;
+    struct buf got = BUF_INIT(0);
+    struct err err = {0};
+    (void)state;
+    struct span text = SPAN_LIT("a.example CNAME b.example.\nb.example CNAME a.example.\n");
+    CHECK_STATUS("read", recordfile_parse(text, &file, &err), ST_OK, err);
+    CHECK_STATUS("circle", recordfile_source(file, "a.example", &got, &err), ST_INVALID, err);
+    CHECK_TEXT("circle", err.text, "a.example: too many aliases, one after the other");
+    recordfile_free(file);
+    buf_clear(&got);
+}
+
 static void bad_record_files_are_refused(void **state)
 {
     static const struct {
@@ -252,7 +322,9 @@ static void bad_record_files_are_refused(void **state)
         {"escape at the end", SPAN_LIT("a \"\\"), "line 1: a backslash at the end"},
         {"origin", SPAN_LIT("x\ty\n$ORIGIN example.\ns TXT \"x\"\n"),
          "line 2: no directive but $TTL is understood: write full names"},
-        {"another type", SPAN_LIT("a IN CNAME b.\n"), "line 1: only TXT records are understood"},
+        {"another type", SPAN_LIT("a IN MX 1 b.\n"),
+         "line 1: only TXT records and CNAMEs are understood"},
+        {"alias of nothing", SPAN_LIT("a IN CNAME\n"), "line 1: a name without a value"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -290,12 +362,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_are_written),
+        cmocka_unit_test(aliases_are_written),
         cmocka_unit_test(an_empty_listing_is_written),
         cmocka_unit_test(records_of_a_domain_stand_together),
         cmocka_unit_test(key_records_are_made),
         cmocka_unit_test(zone_text_is_read_back),
         cmocka_unit_test(record_files_are_read),
         cmocka_unit_test(two_records_at_a_name_are_a_fault_of_that_name),
+        cmocka_unit_test(aliases_that_go_round_in_a_circle_are_refused),
         cmocka_unit_test(bad_record_files_are_refused),
         cmocka_unit_test(nul_octets_do_no_harm),
         cmocka_unit_test(format_names_are_read),

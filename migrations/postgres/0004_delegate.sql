@@ -1,0 +1,37 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- Delegated domains: what the targets of their CNAMEs are named by, and at which of them the record
+-- of a key stands.
+
+ALTER TABLE "domain" ADD COLUMN "delegation" TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE "key" ADD COLUMN "target" TEXT COLLATE "C" NOT NULL DEFAULT '';
+
+-- All that signing needs, and nothing else: the active keys of a domain, still sealed.
+CREATE OR REPLACE VIEW "signing" AS
+SELECT
+    d."name" AS "domain_name", d."tenant" AS "domain_tenant", d."status" AS "domain_status",
+    d."subdomains" AS "domain_subdomains", d."canonicalization" AS "domain_canonicalization",
+    d."expiry" AS "domain_expiry", d."note" AS "domain_note", d."created" AS "domain_created",
+    d."updated" AS "domain_updated", d."version" AS "domain_version", t."name" AS "tenant_name",
+    t."status" AS "tenant_status", t."note" AS "tenant_note", t."created" AS "tenant_created",
+    t."updated" AS "tenant_updated", t."version" AS "tenant_version", k."domain" AS "key_domain",
+    k."selector" AS "key_selector", k."algorithm" AS "key_algorithm", k."bits" AS "key_bits",
+    k."state" AS "key_state", k."public_key" AS "key_public_key", k."kek" AS "key_kek",
+    k."sealed" AS "key_sealed", k."created" AS "key_created", k."published" AS "key_published",
+    k."activated" AS "key_activated", k."retired" AS "key_retired", k."revoked" AS "key_revoked",
+    k."destroyed" AS "key_destroyed", k."updated" AS "key_updated", k."version" AS "key_version",
+    t."on_unpublished" AS "tenant_on_unpublished", t."algorithms" AS "tenant_algorithms",
+    t."max_age" AS "tenant_max_age", t."soak" AS "tenant_soak", t."overlap" AS "tenant_overlap",
+    t."tombstone" AS "tenant_tombstone", d."algorithms" AS "domain_algorithms",
+    d."max_age" AS "domain_max_age", d."soak" AS "domain_soak", d."overlap" AS "domain_overlap",
+    d."tombstone" AS "domain_tombstone", k."shown" AS "key_shown", k."checked" AS "key_checked",
+    k."ttl" AS "key_ttl", k."due" AS "key_due", d."delegation" AS "domain_delegation",
+    k."target" AS "key_target"
+FROM "domain" d
+JOIN "tenant" t ON t."name" = d."tenant"
+LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
+
+CREATE OR REPLACE VIEW "signing_now" AS
+SELECT (SELECT coalesce(max("position"), 0) FROM "change") AS "position", s.* FROM "signing" s;
+
+GRANT SELECT ("target") ON "key" TO inkan_panel;
