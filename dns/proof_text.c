@@ -116,11 +116,13 @@ bool proof_leads_to(const struct proof *proof, const char *target)
 static bool lacks_alias(const struct proof *proof, const struct witness_wanted *wanted,
                         const struct witness *culprit)
 {
-    if (wanted->target == NULL || wanted->target[0] == '\0' || culprit == NULL)
+    bool delegated = wanted->target != NULL && wanted->target[0] != '\0';
+    if (!delegated || proof_leads_to(proof, wanted->target))
         return false;
+    if (culprit == NULL || proof->verdict == WITNESS_UNKNOWN)
+        return proof->alias_count > 0; /* what is behind another one does not matter */
     bool disagree = proof->verdict == WITNESS_WRONG && culprit->answer == NULL;
-    return proof->verdict != WITNESS_UNKNOWN && !disagree && !culprit->resolver &&
-           !proof_leads_to(proof, wanted->target);
+    return !disagree && !culprit->resolver;
 }
 
 void proof_advice(const struct proof *proof, const struct witness_wanted *wanted, struct buf *out)

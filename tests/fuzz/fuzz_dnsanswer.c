@@ -17,8 +17,11 @@ static void check_name(const char *name)
 
 static void judge(const struct query_answer *answer)
 {
-    const struct witness_wanted wanted = {"q.example", WITNESS_KEY, DKIM_ED25519_SHA256,
-                                          SPAN_LIT("0123456789abcdef0123456789abcdef")};
+    const struct witness_wanted wanted = {.name = "q.example",
+                                          .what = WITNESS_KEY,
+                                          .algorithm = DKIM_ED25519_SHA256,
+                                          .public_octets =
+                                              SPAN_LIT("0123456789abcdef0123456789abcdef")};
     struct witness witness = {.resolver = !answer->authoritative};
     witness_judge(&wanted, answer, &witness);
     REQUIRE(witness.sentence[0] != '\0');

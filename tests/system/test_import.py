@@ -159,7 +159,7 @@ BAD_ROWS = {
     "no PEM": ({"private_key": "secret"}, "private_key"),
     "activate without a key": ({"algorithm": "none", "activate": True}, "the row has no key"),
     "activate neither yes nor no": ({"activate": "perhaps"}, "activate: neither yes nor no"),
-    "delegate": ({"delegate": True}, "delegate: this version"),
+    "delegate": ({"delegate": True}, "delegate: [dns] delegation_zone is not set"),
     "bad expiry": ({"expiry": "soon"}, "expiry: not a number"),
     "bad canonicalization": ({"canonicalization": "odd"}, "canonicalization"),
     "bad status": ({"status": "asleep"}, "status: not one of active, suspended"),
