@@ -19,7 +19,7 @@ struct check {
 /* -- answers in JSON -------------------------------------------------------------------------- */
 
 struct check_row {
-    char *domain, *selector, *state, *verdict, *name, *value;
+    char *domain, *selector, *state, *verdict, *name, *value, *target;
     int64_t ttl; /* the largest seen, -1 if no record was */
 };
 
@@ -30,6 +30,7 @@ static const struct field row_fields[] = {
     OUTPUT_FIELD(struct check_row, verdict, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct check_row, name, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct check_row, value, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct check_row, target, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct check_row, ttl, FIELD_INT, 0),
 };
 static const struct kind row_kind = OUTPUT_KIND("check", struct check_row, row_fields);
@@ -77,13 +78,11 @@ static void tell_json(struct output *output, struct proofs_item *item, struct sp
 {
     const char *aliases[PROOF_ALIASES_MAX];
     struct proof *proof = &item->proof;
-    struct check_row row = {item->key->domain,
-                            item->key->selector,
-                            lent(state_name(item->key)),
-                            lent(witness_verdict_name(proof->verdict)),
-                            item->record.name,
-                            item->alias ? NULL : lent(buf_cstr(&item->record.value)),
-                            proof->ttl_max_s};
+    struct check_row row = {
+        item->key->domain,           item->key->selector,
+        lent(state_name(item->key)), lent(witness_verdict_name(proof->verdict)),
+        item->record.name,           item->alias ? NULL : lent(buf_cstr(&item->record.value)),
+        item->key->target,           proof->ttl_max_s};
     for (size_t i = 0; i < proof->alias_count; i++)
         aliases[i] = proof->aliases[i];
     output_begin(output, &row_kind, &row);

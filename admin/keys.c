@@ -165,28 +165,35 @@ static enum status choose_selector(struct store_tx *tx, const struct keys_place 
     return status;
 }
 
+static const struct key *find_selector(const struct rows *keys, const char *selector)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct key *key = rows_at(keys, i);
+        if (strcmp(key->selector, selector) == 0)
+            return key;
+    }
+    return NULL;
+}
+
 int keys_free_slot(const struct rows *keys, int64_t algorithm, const struct key **old_out)
 {
-    const struct key *oldest = NULL;
-    int oldest_slot = 0;
+    int oldest = 0;
     *old_out = NULL;
     for (int slot = 1; slot <= DELEGATION_SLOTS; slot++) {
         char selector[DELEGATION_SELECTOR_SIZE];
-        const struct key *there = NULL;
         delegation_selector(algorithm, slot, selector);
-        for (size_t i = 0; i < keys->count && there == NULL; i++)
-            if (strcmp(((const struct key *)rows_at(keys, i))->selector, selector) == 0)
-                there = rows_at(keys, i);
-        if (there == NULL)
+        const struct key *there = find_selector(keys, selector);
+        if (there == NULL) {
+            *old_out = NULL;
             return slot;
+        }
         bool gone = there->state == KEY_DESTROYED && there->due == 0;
-        if (gone && (oldest == NULL || there->destroyed < oldest->destroyed)) {
-            oldest = there;
-            oldest_slot = slot;
+        if (gone && (*old_out == NULL || there->destroyed < (*old_out)->destroyed)) {
+            *old_out = there;
+            oldest = slot;
         }
     }
-    *old_out = oldest;
-    return oldest_slot;
+    return oldest;
 }
 
 /* A slot has its selector for ever, and one key after another. */

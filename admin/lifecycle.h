@@ -7,6 +7,9 @@
  *     staged --prove--> published --activate--> active --retire--> retiring --revoke--> revoked
  *        ^-------doubt------'                                                              |
  *                                                              destroyed <----destroy------'
+ *
+ * That is the end, but in a slot of a delegated domain the record of a destroyed key is made anew
+ * for another key (keys_add), once nothing more is due for it.
  */
 #ifndef INKAN_ADMIN_LIFECYCLE_H
 #define INKAN_ADMIN_LIFECYCLE_H
