@@ -12,7 +12,7 @@ static const char *const state_names[] = {"staged",  "published", "active", "ret
 static const char *const algorithm_names[] = {"rsa-sha256", "ed25519-sha256", NULL};
 static const char *const grant_names[] = {"login", "network", "daemon", NULL};
 
-enum { NOTE_MAX = 1024, NAME_MAX_OCTETS = 64, PATTERN_MAX = 320, DETAIL_MAX = 4096 };
+enum { NOTE_MAX = 1024, NAME_MAX_OCTETS = 64, PATTERN_MAX = 320, DETAIL_MAX = 4096, HASH_MAX = 64 };
 #define INT_MAX_VALUE (INT64_C(1) << 53) /* what JSON numbers carry exactly */
 
 /* -- tests of single values --------------------------------------------------------------- */
@@ -170,6 +170,7 @@ static const struct field event_fields[] = {
     TEXT(event, name, FIELD_REQUIRED, 640, NULL, "to which"),
     TEXT(event, tenant, FIELD_WIDE, NAME_MAX_OCTETS, NULL, "whose it is"),
     TEXT(event, detail, 0, DETAIL_MAX, NULL, "what changed"),
+    TEXT(event, hash, FIELD_WIDE, HASH_MAX, NULL, "chains it to the event before"),
     INTEGER(event, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "always 1"),
 };
 KIND(event, event_fields);

@@ -74,14 +74,15 @@ static void an_older_schema_is_refused_until_it_is_migrated(void **state)
     struct err err = {0};
     (void)state;
     expect(ST_OK, true, "");
-    execute("DROP INDEX event_by_name; DELETE FROM migration WHERE version > 1");
+    execute("DROP INDEX event_by_name; ALTER TABLE event DROP COLUMN hash;"
+            " DELETE FROM migration WHERE version > 1");
     assert_int_equal(check_store(&err), ST_BROKEN);
     assert_non_null(strstr(err.text, "schema version 1 of"));
     assert_non_null(strstr(err.text, "run inkan store migrate"));
     expect(ST_CONFLICT, true, "exists already");
     expect(ST_OK, false, "");
     assert_int_equal(check_store(&err), ST_OK);
-    execute("DROP INDEX event_by_name"); /* fails if it is not there */
+    execute("DROP INDEX event_by_name; SELECT hash FROM event"); /* fails without them */
 }
 
 static void other_kinds_of_store_are_refused(void **state)
