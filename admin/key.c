@@ -4,6 +4,7 @@
 
 #include "admin/command.h"
 #include "admin/keys.h"
+#include "admin/past.h"
 #include "admin/record.h"
 #include "admin/rows.h"
 
@@ -49,8 +50,17 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
     return ST_OK;
 }
 
+/* For a key that is made here, which cannot be one that was there before. */
+static enum status check_past(const struct home *home, const char *selector, struct err *err)
+{
+    const struct past_key wanted = {.domain = home->domain.name, .selector = selector};
+    bool used = false;
+    enum status status = past_used(home->store, &wanted, &used, err);
+    return status == ST_OK && used ? past_refuse(&wanted, err) : status;
+}
+
 /* Refused before a key is made, because that takes long; the store refuses again. */
-static enum status check_selector(const struct home *home, struct err *err)
+static enum status check_selector(const struct home *home, bool fresh, struct err *err)
 {
     char selector[DKIM_DOMAIN_SIZE];
     struct key key = {.domain = NULL};
@@ -65,7 +75,7 @@ static enum status check_selector(const struct home *home, struct err *err)
             err_set(err, ST_CONFLICT, "key %s %s: exists already, and selectors are not reused",
                     home->domain.name, selector);
     else if (status == ST_NOT_FOUND)
-        status = ST_OK;
+        status = fresh ? check_past(home, selector, err) : ST_OK;
     kind_clear(&kind_key, &key);
     return status;
 }
@@ -91,12 +101,12 @@ static enum status add_draft(struct store_tx *tx, void *arg, struct err *err)
 }
 
 static enum status add_key(struct admin *admin, const struct args *args, make_draft *make,
-                           struct err *err)
+                           bool fresh, struct err *err)
 {
     struct addition addition = {.draft = {.secret = BUF_SECRET(0)}};
     enum status status = find_home(admin, args, &addition.home, err);
     if (status == ST_OK)
-        status = check_selector(&addition.home, err);
+        status = check_selector(&addition.home, fresh, err);
     if (status == ST_OK)
         status = make(admin, args, &addition.draft, err);
     if (status == ST_OK)
@@ -121,7 +131,7 @@ static enum status generate(struct admin *admin, const struct args *args, struct
 
 static enum status new_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    return add_key(admin, args, generate, err);
+    return add_key(admin, args, generate, true, err);
 }
 
 static void warn_if_open(const char *path)
@@ -151,7 +161,7 @@ static enum status read_draft(struct admin *admin, const struct args *args, stru
 
 static enum status import_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    return add_key(admin, args, read_draft, err);
+    return add_key(admin, args, read_draft, false, err);
 }
 
 /* -- questions ------------------------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "admin/past.h"
 #include "admin/rows.h"
 #include "base/clock.h"
 
@@ -133,31 +134,40 @@ static enum status find_keys(struct store_tx *tx, const struct query *query, str
     return store_tx_find(tx, query, rows_take, out, err);
 }
 
-static enum status is_used(struct store_tx *tx, const char *domain, const char *selector,
-                           bool *used_out, struct err *err)
+static enum status is_there(struct store_tx *tx, const struct past_key *wanted, bool *there_out,
+                            struct err *err)
 {
     struct query query = {.kind = &kind_key, .limit = 1};
     struct rows rows;
-    rows_where_text(&query, "domain", domain);
-    rows_where_text(&query, "selector", selector);
+    rows_where_text(&query, "domain", wanted->domain);
+    rows_where_text(&query, "selector", wanted->selector);
     enum status status = find_keys(tx, &query, &rows, err);
-    *used_out = rows.count > 0;
+    *there_out = rows.count > 0;
     rows_clear(&rows);
     return status;
 }
 
+static enum status is_used(struct store_tx *tx, const struct past_key *wanted, bool *used_out,
+                           struct err *err)
+{
+    enum status status = is_there(tx, wanted, used_out, err);
+    return status == ST_OK && !*used_out ? past_used_tx(tx, wanted, used_out, err) : status;
+}
+
 /* The first selector of the template that no key of the domain has or ever had. */
 static enum status choose_selector(struct store_tx *tx, const struct keys_place *place,
-                                   int64_t algorithm, char out[DKIM_DOMAIN_SIZE], struct err *err)
+                                   const struct key *key, char out[DKIM_DOMAIN_SIZE],
+                                   struct err *err)
 {
-    struct lifecycle_naming naming = {place->template, algorithm, clock_now_s(), 1};
+    struct lifecycle_naming naming = {place->template, key->algorithm, clock_now_s(), 1};
+    const struct past_key wanted = {place->domain, out, buf_span(&key->public_key)};
     int most = lifecycle_is_numbered(place->template) ? NUMBERS_MAX : 1;
     bool used = true;
     enum status status = ST_OK;
     for (; status == ST_OK && used && naming.number <= most; naming.number++) {
         status = lifecycle_selector(&naming, out, err);
         if (status == ST_OK)
-            status = is_used(tx, place->domain, out, &used, err);
+            status = is_used(tx, &wanted, &used, err);
     }
     if (status == ST_OK && used)
         return err_set(err, ST_CONFLICT,
@@ -166,13 +176,24 @@ static enum status choose_selector(struct store_tx *tx, const struct keys_place 
     return status;
 }
 
+/* A selector that was asked for. Whether a key has it now the store says when the key is put. */
+static enum status take_selector(struct store_tx *tx, const struct keys_place *place,
+                                 const struct key *key, char out[DKIM_DOMAIN_SIZE], struct err *err)
+{
+    const struct past_key wanted = {place->domain, out, buf_span(&key->public_key)};
+    bool used = false;
+    enum status status = dkim_selector_normalize(span_str(place->selector), out, err);
+    if (status == ST_OK)
+        status = past_used_tx(tx, &wanted, &used, err);
+    return status == ST_OK && used ? past_refuse(&wanted, err) : status;
+}
+
 static enum status name_key(struct store_tx *tx, const struct keys_place *place, struct key *key,
                             struct err *err)
 {
     char selector[DKIM_DOMAIN_SIZE], record_name[DKIM_RECORD_NAME_SIZE];
-    enum status status = place->selector != NULL
-                             ? dkim_selector_normalize(span_str(place->selector), selector, err)
-                             : choose_selector(tx, place, key->algorithm, selector, err);
+    enum status status = place->selector != NULL ? take_selector(tx, place, key, selector, err)
+                                                 : choose_selector(tx, place, key, selector, err);
     if (status != ST_OK)
         return status;
     if (dkim_key_record_name(selector, place->domain, record_name, err) != ST_OK)

@@ -46,7 +46,7 @@ struct keys_place {
     bool activate;
 };
 /* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
- * selector was used before. */
+ * selector was used before for another key (admin/past.h). */
 enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
                      struct err *err) MUST_CHECK;
 /* A step of a key's life. */
