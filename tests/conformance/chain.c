@@ -96,8 +96,10 @@ static void a_transaction_of_very_many_events_is_one_chain(void **state)
     struct chain before = walk(store);
     suite_set(&kind_tenant, &tenant, "name", suite_name("t"));
     EXPECT(ST_OK, store_begin(store, &tx, &err));
-    for (int i = 0; i < EVENTS; i++)
+    for (int i = 0; i < EVENTS; i++) {
+        suite_set(&kind_tenant, &tenant, "note", i % 2 == 0 ? "even" : "odd");
         EXPECT(ST_OK, store_tx_put(tx, &kind_tenant, &tenant, "tenant.set", &err));
+    }
     EXPECT(ST_OK, store_commit(tx, &err));
     assert_int_equal(walk(store).events, before.events + EVENTS);
     kind_clear(&kind_tenant, &tenant);
