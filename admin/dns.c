@@ -119,6 +119,8 @@ static const struct command commands[] = {
      "asks all name servers whether they show these records, and tells what to do", dns_check},
     {"publish", "[DOMAIN] [--all]",
      "adds, replaces and removes these records through dynamic updates", dns_publish},
+    {"onboard", "DOMAIN [--spf-include NAME] [--reports ADDRESS] [--adsp]",
+     "prints a text for a new customer: its records, and suggested SPF and DMARC", dns_onboard},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -14,8 +14,9 @@ enum status dns_which_keys(struct admin *admin, const struct args *args,
                            char name[DKIM_DOMAIN_SIZE], struct query *out,
                            struct err *err) MUST_CHECK;
 
-/* inkan dns check, inkan dns publish */
+/* inkan dns check, publish, onboard */
 enum status dns_check(struct admin *admin, const struct args *args, struct err *err);
 enum status dns_publish(struct admin *admin, const struct args *args, struct err *err);
+enum status dns_onboard(struct admin *admin, const struct args *args, struct err *err);
 
 #endif
