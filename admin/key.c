@@ -16,6 +16,7 @@ enum { PEM_MAX = 65536 };
 struct home {
     struct store *store;
     struct domain domain;
+    struct tenant tenant;
     struct keys_place place;
 };
 
@@ -40,6 +41,8 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
         status = admin_settings(admin, &settings, err);
     if (status == ST_OK)
         status = admin_vault(admin, &home->place.vault, err);
+    if (status == ST_OK)
+        status = store_tenant(home->store, home->domain.tenant, &home->tenant, err);
     if (status != ST_OK)
         return status;
     home->place.domain = home->domain.name;
@@ -91,8 +94,8 @@ struct addition {
     struct keys_draft draft;
 };
 
-typedef enum status make_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
-                               struct err *err);
+typedef enum status make_draft(struct admin *admin, const struct args *args,
+                               struct addition *addition, struct err *err);
 
 static enum status add_draft(struct store_tx *tx, void *arg, struct err *err)
 {
@@ -108,25 +111,31 @@ static enum status add_key(struct admin *admin, const struct args *args, make_dr
     if (status == ST_OK)
         status = check_selector(&addition.home, fresh, err);
     if (status == ST_OK)
-        status = make(admin, args, &addition.draft, err);
+        status = make(admin, args, &addition, err);
     if (status == ST_OK)
         status = admin_transaction(admin, add_draft, &addition, err);
     if (status == ST_OK)
         status = answer(admin, &addition.draft.key, err);
     keys_draft_clear(&addition.draft);
     kind_clear(&kind_domain, &addition.home.domain);
+    kind_clear(&kind_tenant, &addition.home.tenant);
     return status;
 }
 
-/* One key, so that its selector can be given: without --algorithm the first of the settings. */
-static enum status generate(struct admin *admin, const struct args *args, struct keys_draft *out,
+/* One key, so that its selector can be given: without --algorithm the first of what the domain, its
+ * tenant or the settings say. */
+static enum status generate(struct admin *admin, const struct args *args, struct addition *addition,
                             struct err *err)
 {
     struct keys_plan plan;
-    enum status status = keys_plan_of(admin, args, &plan, err);
+    const struct home *home = &addition->home;
+    const char *own = home->domain.algorithms;
+    if (own == NULL || own[0] == '\0')
+        own = home->tenant.algorithms;
+    enum status status = keys_plan_of(admin, args, own, &plan, err);
     if (status == ST_OK && args_has(args, "--algorithm") && plan.count > 1)
         return err_set(err, ST_INVALID, "--algorithm: one key has one algorithm");
-    return status == ST_OK ? keys_generate(&plan.specs[0], out, err) : status;
+    return status == ST_OK ? keys_generate(&plan.specs[0], &addition->draft, err) : status;
 }
 
 static enum status new_key(struct admin *admin, const struct args *args, struct err *err)
@@ -141,15 +150,15 @@ static void warn_if_open(const char *path)
         admin_warn("warning: %.200s can be read by other users", path);
 }
 
-static enum status read_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
-                              struct err *err)
+static enum status read_draft(struct admin *admin, const struct args *args,
+                              struct addition *addition, struct err *err)
 {
     struct buf pem = BUF_SECRET(PEM_MAX);
     const char *path = args->words[1];
     (void)admin;
     enum status status = admin_read(path, &pem, err);
     if (status == ST_OK) {
-        status = keys_import(buf_span(&pem), out, err);
+        status = keys_import(buf_span(&pem), &addition->draft, err);
         if (status == ST_OK)
             warn_if_open(path);
         else

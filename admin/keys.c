@@ -67,8 +67,8 @@ enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_pl
     return ST_OK;
 }
 
-enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
-                         struct err *err)
+enum status keys_plan_of(struct admin *admin, const struct args *args, const char *own,
+                         struct keys_plan *out, struct err *err)
 {
     const struct settings *settings;
     int64_t bits = 0;
@@ -79,8 +79,9 @@ enum status keys_plan_of(struct admin *admin, const struct args *args, struct ke
         status = args_number(args, "--bits", range, &bits, err);
     if (status != ST_OK)
         return status;
-    return keys_plan_parse(algorithms != NULL ? algorithms : settings->lifecycle.algorithms, bits,
-                           out, err);
+    if (algorithms == NULL)
+        algorithms = own != NULL && own[0] != '\0' ? own : settings->lifecycle.algorithms;
+    return keys_plan_parse(algorithms, bits, out, err);
 }
 
 /* -- drafts --------------------------------------------------------------------------------- */

@@ -228,6 +228,12 @@ def test_policy_of_a_domain_and_of_a_tenant(make_site):
     site.run()
     site.run_until("that of the tenant", lambda: site.states(ZONE) == ["active"])
     assert site.states(f"a.{ZONE}") == ["published"]
+    site.inkan.ok("key", "new", f"a.{ZONE}", "--selector", "rsa")
+    assert {key["algorithm"] for key in site.keys(f"a.{ZONE}")} == {"ed25519-sha256", "rsa-sha256"}
+    site.inkan.ok("tenant", "set", "acme", "algorithms=rsa-sha256:1024,ed25519-sha256")
+    site.add(f"b.{ZONE}")
+    assert [(key["algorithm"], key["bits"]) for key in site.keys(f"b.{ZONE}")] == [
+        ("ed25519-sha256", 256), ("rsa-sha256", 1024)]
     answer = site.inkan.run("domain", "set", ZONE, "algorithms=md5")
     assert answer.returncode == 2 and "md5 is no algorithm" in answer.stderr
 
