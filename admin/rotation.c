@@ -162,6 +162,8 @@ static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
         if (status != ST_OK)
             fail(turn, status, &err);
     }
+    counts->asked += turn->evidence.asked;
+    counts->silent += turn->evidence.asked && turn->evidence.shown == KEY_SHOWN_UNKNOWN;
     if (turn->status == ST_OK && is_change(turn))
         counts->changed++;
     if (turn->status != ST_OK || is_doubtful(turn))

@@ -26,6 +26,8 @@ struct rotation_counts {
     int64_t looked;  /* keys that were due */
     int64_t changed; /* keys whose state changed, or that got a successor */
     int64_t failed;
+    int64_t asked,
+        silent;   /* records that DNS was asked for, and of these those without an answer */
     bool stopped; /* by max_failures */
 };
 

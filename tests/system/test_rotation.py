@@ -21,7 +21,7 @@ from updates import TsigKey
 
 ZONE, ELSEWHERE = "rotation.example", "customer.example"
 GRAVESTONE = "v=DKIM1; p="
-NO, REFUSED = 1, 3
+NO, REFUSED, TEMPORARY = 1, 3, 75
 
 
 class Site:
@@ -286,6 +286,17 @@ def test_limit_and_failures(make_site):
     assert answer.returncode == REFUSED, answer.stdout + answer.stderr
     assert "stopped after 3 failures (--max-failures 2)" in answer.stderr
     assert sorted(site.states(name)[0] for name in names) == ["published"] * 3 + ["staged"] * 3
+
+
+def test_dns_is_down(make_site):
+    """Rotation stands still, and says so."""
+    site = make_site(dns__update_server=None, dns__tsig_key_file=None, dns__timeout="1s")
+    site.add(ZONE)
+    site.unbound.stop()
+    answer = site.inkan.run("rotate", "run")
+    assert answer.returncode == TEMPORARY
+    assert "DNS gave no answer for any of 1 records" in answer.stderr
+    assert site.states(ZONE) == ["staged"]
 
 
 def test_two_runs_at_once(make_site):
