@@ -22,8 +22,8 @@ struct keys_plan {
  * what is wrong. */
 enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_plan *out,
                             struct err *err) MUST_CHECK;
-/* From --algorithm, else what `own` says (of the domain or its tenant; NULL or "": nothing), else the
- * settings, with --bits for RSA. ST_INVALID names what is wrong. */
+/* From --algorithm, else what `own` says (of the domain or its tenant; NULL or "": nothing), else
+ * the settings, with --bits for RSA. ST_INVALID names what is wrong. */
 enum status keys_plan_of(struct admin *admin, const struct args *args, const char *own,
                          struct keys_plan *out, struct err *err) MUST_CHECK;
 
