@@ -267,6 +267,17 @@ def test_key_that_dns_no_longer_shows(make_site, wanted):
     wait_for("it signs again", lambda: signer.signed_by() == own, 3)
 
 
+def test_due_keys_are_found_by_an_index(make_site):
+    """What a run asks the store for does not walk over the keys that are not due."""
+    site = make_site()
+    statement = ('SELECT "domain" FROM "key" WHERE "due" > 0 AND "due" <= 1000'
+                 ' ORDER BY "domain", "selector" LIMIT 64')
+    with sqlite3.connect(site.inkan.database) as store:
+        plan = store.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    store.close()
+    assert "key_by_due" in plan[0][3], plan
+
+
 # -- many --------------------------------------------------------------------------------------
 
 
