@@ -8,10 +8,9 @@
 #include "admin/owner.h"
 #include "base/clock.h"
 #include "dkim/crypto.h"
+#include "storage/chain.h"
 
 enum { BATCH_RECORDS = 200, URL_MAX = 640 };
-
-static const char copy_action[] = "store.copy";
 
 /* One kind on its way: a cursor in each store, and what the target misses so far. */
 struct walk {
@@ -41,7 +40,7 @@ enum relation { ONLY_SOURCE, ONLY_TARGET, EQUAL, DIFFERENT, TOLD_OF_COPY };
 
 static bool tells_of_copy(const struct event *event)
 {
-    return strcmp(event->action, copy_action) == 0;
+    return strcmp(event->action, CHAIN_COPY_ACTION) == 0;
 }
 
 /* Events are numbered anew, so their order is what counts: what the target has must be how the
@@ -251,12 +250,12 @@ enum status copy_verify(struct copy *copy, struct err *err)
 
 /* -- the audit event ------------------------------------------------------------------------ */
 
-static enum status write_event(struct copy *copy, struct event *event, struct err *err)
+static enum status write_event(struct copy *copy, const struct event *event, struct err *err)
 {
     struct store_tx *tx = NULL;
     enum status status = store_begin(copy->target, &tx, err);
     if (status == ST_OK)
-        status = store_tx_copy(tx, &kind_event, event, err);
+        status = store_tx_event(tx, event, err);
     if (status == ST_OK)
         return store_commit(tx, err);
     store_rollback(tx);
@@ -275,7 +274,7 @@ enum status copy_record(struct copy *copy, struct err *err)
     }
     struct event event = {.time = clock_now_s(),
                           .actor = span_dup(span_str(copy->actor)),
-                          .action = span_dup(span_str(copy_action)),
+                          .action = span_dup(SPAN_LIT(CHAIN_COPY_ACTION)),
                           .kind = span_dup(SPAN_LIT("store")),
                           .name = span_dup(span_head(span_str(store_url(copy->source)), URL_MAX)),
                           .tenant = span_dup(SPAN_LIT("")),

@@ -150,6 +150,8 @@ static const struct command commands[] = {
      dns_check},
     {"publish", "[DOMAIN] [--all]",
      "adds, replaces and removes these records through dynamic updates", dns_publish},
+    {"onboard", "DOMAIN [--spf-include NAME] [--reports ADDRESS] [--adsp]",
+     "prints a text for a new customer: its records, and suggested SPF and DMARC", dns_onboard},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -34,8 +34,9 @@ enum status dns_slots_add(const struct delegation_slot *slot, struct rows *keys,
 
 /* inkan dns check --dangling */
 enum status dns_dangling(struct admin *admin, struct err *err);
-/* inkan dns check, inkan dns publish */
+/* inkan dns check, publish, onboard */
 enum status dns_check(struct admin *admin, const struct args *args, struct err *err);
 enum status dns_publish(struct admin *admin, const struct args *args, struct err *err);
+enum status dns_onboard(struct admin *admin, const struct args *args, struct err *err);
 
 #endif

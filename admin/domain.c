@@ -9,6 +9,7 @@
 /* A domain that is about to be added, with its keys. */
 struct addition {
     struct domain domain;
+    struct tenant owner;
     struct keys_plan plan;
     struct keys_draft drafts[DKIM_ALGORITHMS];
     struct keys_place place;
@@ -17,17 +18,17 @@ struct addition {
 static void clear_addition(struct addition *addition)
 {
     kind_clear(&kind_domain, &addition->domain);
+    kind_clear(&kind_tenant, &addition->owner);
     for (size_t i = 0; i < DKIM_ALGORITHMS; i++)
         keys_draft_clear(&addition->drafts[i]);
 }
 
 /* Asked before keys are made, because that takes long; the store asks again when it counts. */
-static enum status check_free(struct store *store, const char *tenant, const char *name,
-                              struct err *err)
+static enum status check_free(struct store *store, const char *name, const char *tenant,
+                              struct tenant *owner_out, struct err *err)
 {
-    struct tenant owner = {.name = NULL};
     struct domain domain = {.name = NULL};
-    enum status status = admin_named(store_tenant(store, tenant, &owner, err), err);
+    enum status status = admin_named(store_tenant(store, tenant, owner_out, err), err);
     if (status == ST_OK) {
         status = store_domain(store, name, &domain, err);
         if (status == ST_OK)
@@ -36,7 +37,6 @@ static enum status check_free(struct store *store, const char *tenant, const cha
         else if (status == ST_NOT_FOUND)
             status = ST_OK;
     }
-    kind_clear(&kind_tenant, &owner);
     kind_clear(&kind_domain, &domain);
     return status;
 }
@@ -72,7 +72,8 @@ static enum status prepare_keys(struct admin *admin, const struct args *args,
     const struct settings *settings;
     if (args_has(args, "--no-key"))
         return ST_OK;
-    enum status status = keys_plan_of(admin, args, &addition->plan, err);
+    enum status status =
+        keys_plan_of(admin, args, addition->owner.algorithms, &addition->plan, err);
     if (status == ST_OK)
         status = admin_settings(admin, &settings, err);
     if (status == ST_OK)
@@ -134,7 +135,8 @@ static enum status add(struct admin *admin, const struct args *args, struct err 
     if (status == ST_OK)
         status = admin_store(admin, &store, err);
     if (status == ST_OK)
-        status = check_free(store, addition.domain.tenant, addition.domain.name, err);
+        status =
+            check_free(store, addition.domain.name, addition.domain.tenant, &addition.owner, err);
     if (status == ST_OK)
         status = prepare_keys(admin, args, &addition, err);
     if (status == ST_OK)

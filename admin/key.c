@@ -4,6 +4,7 @@
 
 #include "admin/command.h"
 #include "admin/keys.h"
+#include "admin/past.h"
 #include "admin/record.h"
 #include "admin/rows.h"
 
@@ -15,6 +16,7 @@ enum { PEM_MAX = 65536 };
 struct home {
     struct store *store;
     struct domain domain;
+    struct tenant tenant;
     struct keys_place place;
 };
 
@@ -39,6 +41,8 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
         status = admin_settings(admin, &settings, err);
     if (status == ST_OK)
         status = admin_vault(admin, &home->place.vault, err);
+    if (status == ST_OK)
+        status = store_tenant(home->store, home->domain.tenant, &home->tenant, err);
     if (status != ST_OK)
         return status;
     home->place.domain = home->domain.name;
@@ -50,8 +54,17 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
     return ST_OK;
 }
 
+/* For a key that is made here, which cannot be one that was there before. */
+static enum status check_past(const struct home *home, const char *selector, struct err *err)
+{
+    const struct past_key wanted = {.domain = home->domain.name, .selector = selector};
+    bool used = false;
+    enum status status = past_used(home->store, &wanted, &used, err);
+    return status == ST_OK && used ? past_refuse(&wanted, err) : status;
+}
+
 /* Refused before a key is made, because that takes long; the store refuses again. */
-static enum status check_selector(const struct home *home, struct err *err)
+static enum status check_selector(const struct home *home, bool fresh, struct err *err)
 {
     char selector[DKIM_DOMAIN_SIZE];
     struct key key = {.domain = NULL};
@@ -67,7 +80,7 @@ static enum status check_selector(const struct home *home, struct err *err)
             err_set(err, ST_CONFLICT, "key %s %s: exists already, and selectors are not reused",
                     home->domain.name, selector);
     else if (status == ST_NOT_FOUND)
-        status = ST_OK;
+        status = fresh ? check_past(home, selector, err) : ST_OK;
     kind_clear(&kind_key, &key);
     return status;
 }
@@ -83,8 +96,8 @@ struct addition {
     struct keys_draft draft;
 };
 
-typedef enum status make_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
-                               struct err *err);
+typedef enum status make_draft(struct admin *admin, const struct args *args,
+                               struct addition *addition, struct err *err);
 
 static enum status add_draft(struct store_tx *tx, void *arg, struct err *err)
 {
@@ -93,37 +106,43 @@ static enum status add_draft(struct store_tx *tx, void *arg, struct err *err)
 }
 
 static enum status add_key(struct admin *admin, const struct args *args, make_draft *make,
-                           struct err *err)
+                           bool fresh, struct err *err)
 {
     struct addition addition = {.draft = {.secret = BUF_SECRET(0)}};
     enum status status = find_home(admin, args, &addition.home, err);
     if (status == ST_OK)
-        status = check_selector(&addition.home, err);
+        status = check_selector(&addition.home, fresh, err);
     if (status == ST_OK)
-        status = make(admin, args, &addition.draft, err);
+        status = make(admin, args, &addition, err);
     if (status == ST_OK)
         status = admin_transaction(admin, add_draft, &addition, err);
     if (status == ST_OK)
         status = answer(admin, &addition.draft.key, err);
     keys_draft_clear(&addition.draft);
     kind_clear(&kind_domain, &addition.home.domain);
+    kind_clear(&kind_tenant, &addition.home.tenant);
     return status;
 }
 
-/* One key, so that its selector can be given: without --algorithm the first of the settings. */
-static enum status generate(struct admin *admin, const struct args *args, struct keys_draft *out,
+/* One key, so that its selector can be given: without --algorithm the first of what the domain, its
+ * tenant or the settings say. */
+static enum status generate(struct admin *admin, const struct args *args, struct addition *addition,
                             struct err *err)
 {
     struct keys_plan plan;
-    enum status status = keys_plan_of(admin, args, &plan, err);
+    const struct home *home = &addition->home;
+    const char *own = home->domain.algorithms;
+    if (own == NULL || own[0] == '\0')
+        own = home->tenant.algorithms;
+    enum status status = keys_plan_of(admin, args, own, &plan, err);
     if (status == ST_OK && args_has(args, "--algorithm") && plan.count > 1)
         return err_set(err, ST_INVALID, "--algorithm: one key has one algorithm");
-    return status == ST_OK ? keys_generate(&plan.specs[0], out, err) : status;
+    return status == ST_OK ? keys_generate(&plan.specs[0], &addition->draft, err) : status;
 }
 
 static enum status new_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    return add_key(admin, args, generate, err);
+    return add_key(admin, args, generate, true, err);
 }
 
 static void warn_if_open(const char *path)
@@ -133,15 +152,15 @@ static void warn_if_open(const char *path)
         admin_warn("warning: %.200s can be read by other users", path);
 }
 
-static enum status read_draft(struct admin *admin, const struct args *args, struct keys_draft *out,
-                              struct err *err)
+static enum status read_draft(struct admin *admin, const struct args *args,
+                              struct addition *addition, struct err *err)
 {
     struct buf pem = BUF_SECRET(PEM_MAX);
     const char *path = args->words[1];
     (void)admin;
     enum status status = admin_read(path, &pem, err);
     if (status == ST_OK) {
-        status = keys_import(buf_span(&pem), out, err);
+        status = keys_import(buf_span(&pem), &addition->draft, err);
         if (status == ST_OK)
             warn_if_open(path);
         else
@@ -153,7 +172,7 @@ static enum status read_draft(struct admin *admin, const struct args *args, stru
 
 static enum status import_key(struct admin *admin, const struct args *args, struct err *err)
 {
-    return add_key(admin, args, read_draft, err);
+    return add_key(admin, args, read_draft, false, err);
 }
 
 /* -- questions ------------------------------------------------------------------------------ */

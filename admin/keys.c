@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "admin/past.h"
 #include "base/clock.h"
 
 enum { BITS_DEFAULT = 2048, NUMBERS_MAX = 1000 };
@@ -65,8 +66,8 @@ enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_pl
     return ST_OK;
 }
 
-enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
-                         struct err *err)
+enum status keys_plan_of(struct admin *admin, const struct args *args, const char *own,
+                         struct keys_plan *out, struct err *err)
 {
     const struct settings *settings;
     int64_t bits = 0;
@@ -77,8 +78,9 @@ enum status keys_plan_of(struct admin *admin, const struct args *args, struct ke
         status = args_number(args, "--bits", range, &bits, err);
     if (status != ST_OK)
         return status;
-    return keys_plan_parse(algorithms != NULL ? algorithms : settings->lifecycle.algorithms, bits,
-                           out, err);
+    if (algorithms == NULL)
+        algorithms = own != NULL && own[0] != '\0' ? own : settings->lifecycle.algorithms;
+    return keys_plan_parse(algorithms, bits, out, err);
 }
 
 /* -- drafts --------------------------------------------------------------------------------- */
@@ -132,31 +134,40 @@ static enum status find_keys(struct store_tx *tx, const struct query *query, str
     return store_tx_find(tx, query, rows_take, out, err);
 }
 
-static enum status is_used(struct store_tx *tx, const char *domain, const char *selector,
-                           bool *used_out, struct err *err)
+static enum status is_there(struct store_tx *tx, const struct past_key *wanted, bool *there_out,
+                            struct err *err)
 {
     struct query query = {.kind = &kind_key, .limit = 1};
     struct rows rows;
-    rows_where_text(&query, "domain", domain);
-    rows_where_text(&query, "selector", selector);
+    rows_where_text(&query, "domain", wanted->domain);
+    rows_where_text(&query, "selector", wanted->selector);
     enum status status = find_keys(tx, &query, &rows, err);
-    *used_out = rows.count > 0;
+    *there_out = rows.count > 0;
     rows_clear(&rows);
     return status;
 }
 
+static enum status is_used(struct store_tx *tx, const struct past_key *wanted, bool *used_out,
+                           struct err *err)
+{
+    enum status status = is_there(tx, wanted, used_out, err);
+    return status == ST_OK && !*used_out ? past_used_tx(tx, wanted, used_out, err) : status;
+}
+
 /* The first selector of the template that no key of the domain has or ever had. */
 static enum status choose_selector(struct store_tx *tx, const struct keys_place *place,
-                                   int64_t algorithm, char out[DKIM_DOMAIN_SIZE], struct err *err)
+                                   const struct key *key, char out[DKIM_DOMAIN_SIZE],
+                                   struct err *err)
 {
-    struct lifecycle_naming naming = {place->template, algorithm, clock_now_s(), 1};
+    struct lifecycle_naming naming = {place->template, key->algorithm, clock_now_s(), 1};
+    const struct past_key wanted = {place->domain, out, buf_span(&key->public_key)};
     int most = lifecycle_is_numbered(place->template) ? NUMBERS_MAX : 1;
     bool used = true;
     enum status status = ST_OK;
     for (; status == ST_OK && used && naming.number <= most; naming.number++) {
         status = lifecycle_selector(&naming, out, err);
         if (status == ST_OK)
-            status = is_used(tx, place->domain, out, &used, err);
+            status = is_used(tx, &wanted, &used, err);
     }
     if (status == ST_OK && used)
         return err_set(err, ST_CONFLICT,
@@ -225,6 +236,18 @@ static enum status choose_slot(struct store_tx *tx, const struct keys_place *pla
     return key->target != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
 }
 
+/* A selector that was asked for. Whether a key has it now the store says when the key is put. */
+static enum status take_selector(struct store_tx *tx, const struct keys_place *place,
+                                 const struct key *key, char out[DKIM_DOMAIN_SIZE], struct err *err)
+{
+    const struct past_key wanted = {place->domain, out, buf_span(&key->public_key)};
+    bool used = false;
+    enum status status = dkim_selector_normalize(span_str(place->selector), out, err);
+    if (status == ST_OK)
+        status = past_used_tx(tx, &wanted, &used, err);
+    return status == ST_OK && used ? past_refuse(&wanted, err) : status;
+}
+
 static enum status name_key(struct store_tx *tx, const struct keys_place *place, struct key *key,
                             struct err *err)
 {
@@ -233,9 +256,9 @@ static enum status name_key(struct store_tx *tx, const struct keys_place *place,
     if (place->delegation != NULL && place->delegation[0] != '\0')
         status = choose_slot(tx, place, key, selector, err);
     else if (place->selector != NULL)
-        status = dkim_selector_normalize(span_str(place->selector), selector, err);
+        status = take_selector(tx, place, key, selector, err);
     else
-        status = choose_selector(tx, place, key->algorithm, selector, err);
+        status = choose_selector(tx, place, key, selector, err);
     if (status != ST_OK)
         return status;
     if (dkim_key_record_name(selector, place->domain, record_name, err) != ST_OK)

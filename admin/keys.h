@@ -23,9 +23,10 @@ struct keys_plan {
  * what is wrong. */
 enum status keys_plan_parse(const char *algorithms, int64_t bits, struct keys_plan *out,
                             struct err *err) MUST_CHECK;
-/* From --algorithm, else the settings, with --bits for RSA. ST_INVALID names what is wrong. */
-enum status keys_plan_of(struct admin *admin, const struct args *args, struct keys_plan *out,
-                         struct err *err) MUST_CHECK;
+/* From --algorithm, else what `own` says (of the domain or its tenant; NULL or "": nothing), else
+ * the settings, with --bits for RSA. ST_INVALID names what is wrong. */
+enum status keys_plan_of(struct admin *admin, const struct args *args, const char *own,
+                         struct keys_plan *out, struct err *err) MUST_CHECK;
 
 /* A key that is in no store yet: its record without domain and selector, and its private half. */
 struct keys_draft {
@@ -48,8 +49,9 @@ struct keys_place {
     bool activate;
 };
 /* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
- * selector was used before. In a delegated domain the place is the next free slot of the algorithm,
- * where a key may have been before; ST_CONFLICT when none is free, or not the one given. */
+ * selector was used before for another key (admin/past.h). In a delegated domain the place is the
+ * next free slot of the algorithm, where a key may have been before; ST_CONFLICT when none is free,
+ * or not the one given. */
 enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct keys_draft *draft,
                      struct err *err) MUST_CHECK;
 /* A step of a key's life. */

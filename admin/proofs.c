@@ -14,7 +14,7 @@ enum status proofs_open(struct admin *admin, struct proofs *out, struct err *err
     if (status != ST_OK)
         return status;
     struct resolver_options options = {.nameservers = settings->dns.nameservers,
-                                       .trust_anchor = ""};
+                                       .trust_anchor = settings->dns.trust_anchor};
     status = resolver_open(&options, &out->resolver, err);
     out->look = (struct zone_look){out->resolver, (uint16_t)settings->dns.port};
     out->timeout_ms = settings->dns.timeout_ms;

@@ -78,6 +78,9 @@ static enum status answer(struct admin *admin, const struct rotation_options *op
                        "stopped after %" PRId64 " failures (--max-failures %" PRId64
                        "): nothing else was done, look at them first (inkan dns check)",
                        counts->failed, options->max_failures);
+    if (counts->asked > 0 && counts->silent == counts->asked)
+        return err_set(err, ST_TEMP, "DNS gave no answer for any of %" PRId64 " records",
+                       counts->asked);
     return ST_OK;
 }
 

@@ -150,10 +150,12 @@ static void tell(struct rotation *rotation, struct rotation_turn *turn)
     rotation->options->told(rotation->options->arg, &deed);
 }
 
+/* What was there is not: of one key that is its owner's doing, of many something larger. What is
+ * waited for, or was missed before, says nothing. */
 static bool is_doubtful(const struct rotation_turn *turn)
 {
-    bool expected = turn->before != KEY_STAGED || turn->policy.publishes;
-    return turn->evidence.asked && expected && turn->evidence.shown != KEY_SHOWN_RIGHT;
+    return turn->evidence.asked && turn->shown_before == KEY_SHOWN_RIGHT &&
+           turn->evidence.shown != KEY_SHOWN_RIGHT;
 }
 
 static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
@@ -166,6 +168,8 @@ static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
         if (status != ST_OK)
             fail(turn, status, &err);
     }
+    counts->asked += turn->evidence.asked;
+    counts->silent += turn->evidence.asked && turn->evidence.shown == KEY_SHOWN_UNKNOWN;
     if (turn->status == ST_OK && is_change(turn))
         counts->changed++;
     if (turn->status != ST_OK || is_doubtful(turn))
@@ -199,6 +203,7 @@ static enum status begin_turns(struct batch *batch, struct rows *page, struct er
         struct err why = {0};
         turn->key = rows_at(page, i);
         turn->before = (enum key_state)turn->key->state;
+        turn->shown_before = (enum key_shown)turn->key->shown;
         enum status status = rotation_settle(batch->rotation, turn, &why);
         if (!is_ours(batch->rotation, turn)) {
             free(turn->tenant);

@@ -26,6 +26,8 @@ struct rotation_counts {
     int64_t looked;  /* keys that were due */
     int64_t changed; /* keys whose state changed, or that got a successor */
     int64_t failed;
+    int64_t asked,
+        silent;   /* records that DNS was asked for, and of these those without an answer */
     bool stopped; /* by max_failures */
 };
 
@@ -36,7 +38,8 @@ struct rotation_options {
     const char *tenant; /* only its domains; NULL: all */
     const char *domain; /* only its keys, and those too that are not due; NULL: all */
     int64_t limit;      /* keys whose state changes or that get a successor, at most; 0: no limit */
-    int64_t max_failures; /* DNS not as it should be, or a change that could not be made */
+    int64_t max_failures; /* records that DNS showed before and does not now, and changes that could
+                           * not be made */
     bool plan;            /* says what is due, and does nothing; asks no DNS */
     rotation_told *told;  /* called for each deed; for waiting only when planning */
     void *arg;

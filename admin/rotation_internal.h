@@ -26,6 +26,7 @@ struct rotation_turn {
     struct buf seen;         /* what the servers answered, for its audit event */
     struct keys_draft draft; /* of its successor */
     enum key_state before;
+    enum key_shown shown_before;
     enum status status;
     struct err err;
 };

@@ -6,6 +6,7 @@
 #ifndef INKAN_BASE_CLOCK_H
 #define INKAN_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -22,5 +23,9 @@ struct timespec clock_timespec(int64_t deadline_ms);
 enum { CLOCK_DATE_SIZE = sizeof "2026-11-21T12:00:00Z" };
 /* Writes `seconds` as 2026-11-21T12:00:00Z. */
 void clock_date(int64_t seconds, char out[CLOCK_DATE_SIZE]);
+/* Reads a date, which is its midnight in UTC, or a date and time as RFC 3339 5.6 has it:
+ * 2026-11-21, 2026-11-21T12:00:00Z, 2026-11-21T12:00:00.5+01:00 (fractions of a second are left
+ * out). False: it is none, or one before 1970. */
+bool clock_parse(const char *text, int64_t *seconds_out);
 
 #endif

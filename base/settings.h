@@ -87,7 +87,7 @@ struct settings {
     } lifecycle;
     struct settings_ldap ldap;
     struct {
-        char *nameservers, *delegation_zone, *update_server, *tsig_key_file;
+        char *nameservers, *trust_anchor, *delegation_zone, *update_server, *tsig_key_file;
         int64_t port;
         int64_t timeout_ms, ttl_s;
     } dns;

@@ -227,6 +227,10 @@ const struct settings_entry settings_table[] = {
      .check = settings_check_resolvers,
      .allowed = "address[:port], comma separated, IPv6 in brackets; empty: those of the system",
      .help = "Resolvers that must have a record before it counts as published."},
+    {"dns", "trust_anchor", TYPE_TEXT, AT(dns.trust_anchor), .fallback = "", .optional = true,
+     .check = settings_check_file, .allowed = FILE_NAME "; empty: no DNSSEC",
+     .help = "File with DNSKEY or DS records to check with (DNSSEC) which servers a zone has; "
+             "Debian's dns-root-data has /usr/share/dns/root.key."},
     {"dns", "port", TYPE_NUMBER, AT(dns.port), .fallback = "53", RANGE("1", "65535"),
      .help = "Port of authoritative servers."},
     {"dns", "timeout", TYPE_MILLISECONDS, AT(dns.timeout_ms), .fallback = "5s",

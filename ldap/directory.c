@@ -53,9 +53,10 @@ enum status directory_fault(struct directory *dir, int code, const char *text, s
                        "ldap: the server gives this account only some of the entries: raise its "
                        "size limit (olcLimits)");
     if (code == LDAP_UNDEFINED_TYPE || code == LDAP_OBJECT_CLASS_VIOLATION)
-        return err_set(err, ST_BROKEN,
-                       "ldap: %s%s%s (has the server loaded migrations/ldap/inkan.ldif?)",
-                       ldap_err2string(code), colon, more);
+        return err_set(
+            err, ST_BROKEN,
+            "ldap: %s%s%s (has the server loaded the newest migrations/ldap/inkan.ldif?)",
+            ldap_err2string(code), colon, more);
     for (size_t i = 0; i < sizeof error_classes / sizeof error_classes[0]; i++) {
         if (error_classes[i].code != code)
             continue;

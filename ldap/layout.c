@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "ldap/entry.h"
 #include "ldap/escape.h"
 
 static const char *const places[] = {
@@ -102,6 +103,56 @@ enum status layout_read(struct directory *dir, struct layout_numbers *out, struc
     return st;
 }
 
+/* -- what the server knows ----------------------------------------------------------------- */
+
+/* An entry with every attribute of a kind, below one that does not exist. */
+static enum status fill_probe(const struct kind *kind, struct write *write, struct err *err)
+{
+    char name[ENTRY_NAME_SIZE];
+    entry_class(kind, name);
+    enum status st = layout_classes(write, name, err);
+    if (st == ST_OK)
+        st = write_value(write, "cn", SPAN_LIT("probe"), false, err);
+    for (size_t i = 0; st == ST_OK && i < kind->field_count; i++) {
+        bool boolean = kind->fields[i].type == FIELD_BOOL;
+        entry_attribute(kind, &kind->fields[i], name);
+        st = write_value(write, name, boolean ? SPAN_LIT("TRUE") : SPAN_LIT("1"), false, err);
+    }
+    return st;
+}
+
+/* Classes and attributes of an entry are looked at before the entry above it is. */
+static enum status probe(struct directory *dir, const struct kind *kind, struct err *err)
+{
+    struct buf dn = {0};
+    struct writes writes = {0};
+    struct err why = {0};
+    buf_printf(&dn, "cn=probe,cn=nowhere,%s", dir->root);
+    struct write *write = write_list_new(&writes, WRITE_ADD, buf_cstr(&dn), "");
+    enum status st =
+        write != NULL ? fill_probe(kind, write, err) : err_set(err, ST_TEMP, "ldap: no memory");
+    if (st == ST_OK)
+        st = write_once(dir, write, &why);
+    if (why.code == ST_NOT_FOUND || why.code == ST_DENIED)
+        st = ST_OK;
+    else if (why.code != ST_OK)
+        *err = why;
+    write_list_clear(&writes);
+    buf_clear(&dn);
+    return st;
+}
+
+/* A server whose schema is older than ours would take changes without their audit events, because
+ * what it will never do is left out (ldap/journal.h). */
+static enum status check_schema(struct directory *dir, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; st == ST_OK && kinds[i] != NULL; i++)
+        if (kinds[i] != &kind_change) /* the feed's entries have a form of their own */
+            st = probe(dir, kinds[i], err);
+    return st;
+}
+
 /* -- making ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -163,7 +214,7 @@ static enum status make_place(struct directory *dir, size_t i, int number, struc
 
 enum status layout_make(struct directory *dir, int version, struct err *err)
 {
-    enum status st = ST_OK;
+    enum status st = check_schema(dir, err);
     for (size_t i = 0; i < sizeof made / sizeof made[0] && st == ST_OK; i++)
         st = make_place(dir, i, version, err);
     if (st == ST_NOT_FOUND)

@@ -189,6 +189,31 @@ static void rollback(struct driver_conn *conn)
     transaction_drop(directory_of(conn));
 }
 
+static enum status keep_event(void *arg, const void *record, struct err *err)
+{
+    return kind_copy(&kind_event, record, arg, err);
+}
+
+/* Of those that are open at once only one can commit, so none has to wait here. A search for the
+ * newest would look at all events; its number is known. If the server refused to take that one, the
+ * newest of those that are there counts. */
+static enum status turn(struct driver_conn *conn, struct event *newest_out, struct err *err)
+{
+    const struct query query = {.kind = &kind_event, .descending = true, .limit = 1};
+    struct err why = {0};
+    newest_out->id = directory_of(conn)->tx->event;
+    if (newest_out->id == 0)
+        return ST_OK;
+    enum status st = records_get(conn, &kind_event, newest_out, &why);
+    if (st == ST_OK)
+        return ST_OK;
+    newest_out->id = 0;
+    if (st == ST_NOT_FOUND)
+        return find_records(conn, &query, keep_event, newest_out, err);
+    *err = why;
+    return st;
+}
+
 static const char *const schemes[] = {"ldap", "ldaps", "ldapi", NULL};
 
 const struct driver ldap_driver = {
@@ -203,6 +228,7 @@ const struct driver ldap_driver = {
     .commit = commit,
     .fence = fence,
     .rollback = rollback,
+    .turn = turn,
     .get = records_get,
     .find = find_records,
     .put = records_put,

@@ -27,6 +27,12 @@ static void rollback(struct driver_conn *conn)
     (void)conn;
 }
 
+static enum status turn(struct driver_conn *conn, struct event *newest_out, struct err *err)
+{
+    (void)conn, (void)newest_out;
+    return map_refuse(err);
+}
+
 static enum status put(struct driver_conn *conn, const struct kind *kind, void *record,
                        struct err *err)
 {
@@ -140,6 +146,7 @@ const struct driver map_driver = {
     .commit = begin,
     .fence = begin,
     .rollback = rollback,
+    .turn = turn,
     .get = get,
     .find = find_records,
     .put = put,

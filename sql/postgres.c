@@ -278,11 +278,13 @@ static enum status postgres_schema(struct driver_conn *base, int *version_out, s
 
 /* A connection that is dropped at its deadline leaves its statement behind in the server, which
  * would go on waiting for a lock while it holds others. So the server gets the deadline, too;
- * LOCAL to the transaction, as the next one may run in another session behind PgBouncer. */
+ * LOCAL to the transaction, as the next one may run in another session behind PgBouncer. The level
+ * is said, because a server may have another default: turns want one where each statement sees
+ * what was committed before it. */
 static enum status postgres_begin(struct driver_conn *base, struct err *err)
 {
     struct buf limit = {0};
-    enum status st = sql_query_text(base, "BEGIN", NULL, NULL, err);
+    enum status st = sql_query_text(base, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, NULL, err);
     buf_printf(&limit, "%" PRId64 "ms", clock_left_ms(base->deadline_ms) + 1);
     if (st == ST_OK)
         st = sql_query_text(base,
@@ -325,6 +327,18 @@ static enum status postgres_commit(struct driver_conn *base, struct err *err)
     return st;
 }
 
+/* The lock is that of the change feed's rows (migrations/postgres), so who has it need not wait
+ * there. The event must be asked for in a statement of its own: the one that waits for the lock
+ * sees what was there before it had to wait. */
+static enum status postgres_turn(struct driver_conn *base, struct event *newest_out,
+                                 struct err *err)
+{
+    enum status st = sql_query_text(
+        base, "SELECT pg_advisory_xact_lock(hashtextextended('inkan change feed', 0))", NULL, NULL,
+        err);
+    return st == ST_OK ? sql_record_turn(base, newest_out, err) : st;
+}
+
 /* -- hearing of changes ------------------------------------------------------------------- */
 
 static enum status postgres_watch(struct driver_conn *base, int *fd_out, struct err *err)
@@ -360,6 +374,7 @@ const struct driver postgres_driver = {
     .commit = postgres_commit,
     .fence = sql_record_fence,
     .rollback = postgres_rollback,
+    .turn = postgres_turn,
     .get = sql_record_get,
     .find = sql_record_find,
     .put = sql_record_put,

@@ -238,3 +238,14 @@ enum status sql_record_fence(struct driver_conn *conn, struct err *err)
     kind_clear(&kind_change, &row);
     return st;
 }
+
+static enum status keep_event(void *arg, const void *record, struct err *err)
+{
+    return kind_copy(&kind_event, record, arg, err);
+}
+
+enum status sql_record_turn(struct driver_conn *conn, struct event *newest_out, struct err *err)
+{
+    const struct query query = {.kind = &kind_event, .descending = true, .limit = 1};
+    return sql_record_find(conn, &query, keep_event, newest_out, err);
+}

@@ -33,6 +33,9 @@ enum status sql_record_put(struct driver_conn *conn, const struct kind *kind, vo
 /* Queues up behind the transaction in question, which holds its place among the writers of the
  * change feed until its end. */
 enum status sql_record_fence(struct driver_conn *conn, struct err *err);
+/* The newest audit event, for a data base whose transactions have their turn when they begin. */
+enum status sql_record_turn(struct driver_conn *conn, struct event *newest_out,
+                            struct err *err) MUST_CHECK;
 enum status sql_record_del(struct driver_conn *conn, const struct kind *kind, const void *record,
                            struct err *err) MUST_CHECK;
 enum status sql_record_lookup(struct driver_conn *conn, const char *const *names, size_t count,

@@ -326,6 +326,7 @@ const struct driver sqlite_driver = {
     .commit = sqlite_commit,
     .fence = sql_record_fence,
     .rollback = sqlite_rollback,
+    .turn = sql_record_turn, /* BEGIN IMMEDIATE lets one in */
     .get = sql_record_get,
     .find = sql_record_find,
     .put = sql_record_put,

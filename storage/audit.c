@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/audit.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "storage/chain.h"
 
 static const void *present(const struct audit_change *change)
 {
@@ -80,22 +83,35 @@ static void make_plain(struct buf *text)
 
 /* -- whose it is -------------------------------------------------------------------------- */
 
-static enum status tenant_of(struct driver_conn *conn, const struct audit_change *change,
-                             char **out, struct err *err)
+/* A transaction mostly changes several records of one domain in a row. */
+static enum status find_domain(struct audit *audit, struct driver_conn *conn, struct span name,
+                               struct err *err)
 {
-    struct span name = kind_tenant_of(change->kind, present(change));
-    struct span domain_name = kind_domain_of(change->kind, present(change));
-    struct domain domain = {0};
+    struct domain *domain = &audit->domain;
+    if (span_equal(span_str(domain->name), name))
+        return ST_OK;
+    kind_clear(&kind_domain, domain);
+    enum status st = set(&kind_domain, "name", domain, name, err);
+    if (st == ST_OK)
+        st = conn->driver->get(conn, &kind_domain, domain, err);
+    if (st != ST_OK)
+        kind_clear(&kind_domain, domain);
+    return st;
+}
+
+static enum status tenant_of(struct audit *audit, struct driver_conn *conn,
+                             const struct audit_change *change, struct span *out, struct err *err)
+{
+    struct span domain = kind_domain_of(change->kind, present(change));
     enum status st = ST_OK;
-    if (name.len == 0 && domain_name.len > 0) {
-        st = set(&kind_domain, "name", &domain, domain_name, err);
-        if (st == ST_OK)
-            st = conn->driver->get(conn, &kind_domain, &domain, err);
-        name = span_str(domain.tenant);
+    *out = kind_tenant_of(change->kind, present(change));
+    if (change->kind == &kind_domain) {
+        kind_clear(&kind_domain, &audit->domain);
+        st = kind_copy(&kind_domain, present(change), &audit->domain, err);
+    } else if (out->len == 0 && domain.len > 0) {
+        st = find_domain(audit, conn, domain, err);
+        *out = span_str(audit->domain.tenant);
     }
-    if (st == ST_OK && (*out = span_dup(name)) == NULL)
-        st = err_set(err, ST_TEMP, "no memory");
-    kind_clear(&kind_domain, &domain);
     return st;
 }
 
@@ -124,16 +140,116 @@ static enum status fill_event(const struct audit_change *change, struct event *e
     return st;
 }
 
-enum status audit_write(struct driver_conn *conn, const struct audit_change *change,
-                        struct event *event, struct err *err)
+static enum status make_event(struct audit *audit, struct driver_conn *conn,
+                              const struct audit_change *change, struct event *event,
+                              struct err *err)
 {
+    struct span tenant = {0};
     event->time = clock_now_s();
     enum status st = fill_event(change, event, err);
     if (st == ST_OK)
-        st = tenant_of(conn, change, &event->tenant, err);
+        st = tenant_of(audit, conn, change, &tenant, err);
     if (st == ST_OK)
-        st = kind_check(&kind_event, event, err);
+        st = set(&kind_event, "tenant", event, tenant, err);
+    return st == ST_OK ? kind_check(&kind_event, event, err) : st;
+}
+
+/* -- keeping and writing ------------------------------------------------------------------- */
+
+/* Takes over what the event holds, unless it fails. */
+static enum status keep(struct audit *audit, struct driver_conn *conn, struct event *event,
+                        struct err *err)
+{
+    enum status st = audit->count == AUDIT_HELD_MAX ? audit_write(audit, conn, err) : ST_OK;
+    if (st == ST_OK && audit->count == audit->room) {
+        size_t room = audit->room == 0 ? 8 : 2 * audit->room;
+        struct event *events = reallocarray(audit->events, room, sizeof *events);
+        if (events == NULL)
+            return err_set(err, ST_TEMP, "no memory");
+        audit->events = events;
+        audit->room = room;
+    }
+    if (st != ST_OK)
+        return st;
+    audit->events[audit->count++] = *event;
+    *event = (struct event){0};
+    return ST_OK;
+}
+
+enum status audit_note(struct audit *audit, struct driver_conn *conn,
+                       const struct audit_change *change, struct err *err)
+{
+    struct event event = {0};
+    enum status st = make_event(audit, conn, change, &event, err);
+    if (st == ST_OK)
+        st = keep(audit, conn, &event, err);
+    kind_clear(&kind_event, &event);
+    return st == ST_OK ? ST_OK : err_context(err, "audit event");
+}
+
+enum status audit_add(struct audit *audit, struct driver_conn *conn, const struct event *event,
+                      struct err *err)
+{
+    struct event copy = {0};
+    enum status st = kind_check(&kind_event, event, err);
+    if (st == ST_OK)
+        st = kind_copy(&kind_event, event, &copy, err);
+    if (st == ST_OK)
+        st = keep(audit, conn, &copy, err);
+    kind_clear(&kind_event, &copy);
+    return st == ST_OK ? ST_OK : err_context(err, "audit event");
+}
+
+static void renew_deadline(const struct audit *audit, struct driver_conn *conn)
+{
+    conn->deadline_ms = clock_monotonic_ms() + audit->timeout_ms;
+}
+
+static enum status take_turn(struct audit *audit, struct driver_conn *conn, struct err *err)
+{
+    if (audit->turn)
+        return ST_OK;
+    renew_deadline(audit, conn);
+    enum status st = conn->driver->turn(conn, &audit->newest, err);
+    audit->turn = st == ST_OK;
+    return st;
+}
+
+static enum status write_next(struct audit *audit, struct driver_conn *conn, struct event *event,
+                              struct err *err)
+{
+    char hash[CHAIN_HASH_SIZE];
+    enum status st = chain_hash(audit->newest.hash, event, hash, err);
+    if (st == ST_OK)
+        st = set(&kind_event, "hash", event, span_str(hash), err);
+    renew_deadline(audit, conn);
     if (st == ST_OK)
         st = conn->driver->put(conn, &kind_event, event, err);
-    return st == ST_OK ? ST_OK : err_context(err, "audit event");
+    if (st != ST_OK)
+        return st;
+    kind_clear(&kind_event, &audit->newest);
+    audit->newest = *event;
+    *event = (struct event){0};
+    return ST_OK;
+}
+
+enum status audit_write(struct audit *audit, struct driver_conn *conn, struct err *err)
+{
+    enum status st = audit->count > 0 ? take_turn(audit, conn, err) : ST_OK;
+    for (size_t i = 0; st == ST_OK && i < audit->count; i++)
+        st = write_next(audit, conn, &audit->events[i], err);
+    if (st != ST_OK)
+        return err_context(err, "audit event");
+    audit->count = 0;
+    return ST_OK;
+}
+
+void audit_clear(struct audit *audit)
+{
+    for (size_t i = 0; i < audit->count; i++)
+        kind_clear(&kind_event, &audit->events[i]);
+    free(audit->events);
+    kind_clear(&kind_domain, &audit->domain);
+    kind_clear(&kind_event, &audit->newest);
+    *audit = (struct audit){.timeout_ms = audit->timeout_ms};
 }

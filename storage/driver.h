@@ -33,7 +33,7 @@ struct driver_options {
     int version; /* of the schema, as the caller wants it, for stores that have none of their own */
 };
 
-enum { QUERY_FILTERS_MAX = 4, DRIVER_NAMES_MAX = 8 };
+enum { QUERY_FILTERS_MAX = 8, DRIVER_NAMES_MAX = 8 };
 
 /* Which records find gives: those whose fields match all the filters, in primary-key order,
  * strictly after `after`. */
@@ -92,6 +92,10 @@ struct driver {
      * way; it has happened, or never will. */
     enum status (*fence)(struct driver_conn *conn, struct err *err);
     void (*rollback)(struct driver_conn *conn);
+    /* Within a transaction, before it adds audit events that follow what is there: until its end no
+     * other that took its turn commits. Gives the newest event; there is none if it stays zeroed.
+     */
+    enum status (*turn)(struct driver_conn *conn, struct event *newest_out, struct err *err);
 
     /* Fills the record whose primary key is set. ST_NOT_FOUND leaves it as it was. */
     enum status (*get)(struct driver_conn *conn, const struct kind *kind, void *record,

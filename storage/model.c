@@ -20,7 +20,8 @@ enum {
     ALGORITHMS_MAX = 64,
     NAME_MAX_OCTETS = 64,
     PATTERN_MAX = 320,
-    DETAIL_MAX = 4096
+    DETAIL_MAX = 4096,
+    HASH_MAX = 64
 };
 #define INT_MAX_VALUE (INT64_C(1) << 53) /* what JSON numbers carry exactly */
 
@@ -209,6 +210,7 @@ static const struct field event_fields[] = {
     TEXT(event, name, FIELD_REQUIRED, 640, NULL, "to which"),
     TEXT(event, tenant, FIELD_WIDE, NAME_MAX_OCTETS, NULL, "whose it is"),
     TEXT(event, detail, 0, DETAIL_MAX, NULL, "what changed"),
+    TEXT(event, hash, FIELD_WIDE, HASH_MAX, NULL, "chains it to the event before"),
     INTEGER(event, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "always 1"),
 };
 KIND(event, event_fields);

@@ -122,7 +122,7 @@ struct grant {
     int64_t created, updated, version;
 };
 
-/* An audit event. Events are only ever added. */
+/* An audit event. Events are only ever added, each chained to the one before (storage/chain.h). */
 struct event {
     int64_t id;
     int64_t time;
@@ -131,6 +131,7 @@ struct event {
     char *kind, *name;
     char *tenant;
     char *detail; /* `field=value` for what is new, `field: old -> new` for what changed */
+    char *hash;   /* empty in events that are older than the chain */
     int64_t version;
 };
 

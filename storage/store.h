@@ -12,7 +12,7 @@
 
 #include "storage/driver.h"
 
-enum { STORE_SCHEMA_VERSION = 4 }; /* the newest migration this program knows */
+enum { STORE_SCHEMA_VERSION = 5 }; /* the newest migration this program knows */
 
 struct store;
 struct store_tx;
@@ -81,10 +81,14 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
 enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const void *record,
                          const char *action, struct err *err) MUST_CHECK;
 /* Adds a record that comes from another store (store copy): every field stays as it is, also its
- * times, but for version and serial; no audit event, because that is copied as well. ST_CONFLICT
- * when it exists. */
+ * times and the hash of an event, but for version and serial; no audit event, because that is
+ * copied as well. ST_CONFLICT when it exists. */
 enum status store_tx_copy(struct store_tx *tx, const struct kind *kind, void *record,
                           struct err *err) MUST_CHECK;
+/* Adds an audit event that tells of no change of a record. Number, hash and version are the
+ * store's to give, all else is as it stands there. */
+enum status store_tx_event(struct store_tx *tx, const struct event *event,
+                           struct err *err) MUST_CHECK;
 /* A remark for the audit event of the next put or del of this transaction ("DNS proof skipped");
  * the text is borrowed until then. */
 void store_tx_note(struct store_tx *tx, const char *note);

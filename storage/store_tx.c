@@ -11,8 +11,8 @@ struct store_tx {
     struct store *store;
     struct driver_conn *conn;
     const char *note;
+    struct audit audit;
     struct feed feed;
-    struct event event; /* the last one written: what to look for if a commit is unsure */
 };
 
 static void renew_deadline(struct store_tx *tx)
@@ -23,8 +23,8 @@ static void renew_deadline(struct store_tx *tx)
 static void tx_end(struct store_tx *tx)
 {
     pool_give(tx->store->pool, tx->conn);
+    audit_clear(&tx->audit);
     feed_clear(&tx->feed);
-    kind_clear(&kind_event, &tx->event);
     free(tx);
 }
 
@@ -35,6 +35,7 @@ enum status store_begin(struct store *store, struct store_tx **out, struct err *
     if (tx == NULL)
         return err_set(err, ST_TEMP, "no memory");
     tx->store = store;
+    tx->audit.timeout_ms = store->timeout_ms;
     enum status st = pool_take(store->pool, deadline_ms, &tx->conn, err);
     if (st != ST_OK) {
         free(tx);
@@ -128,8 +129,7 @@ static enum status audit(struct store_tx *tx, struct audit_change *change, const
     change->action = action;
     change->note = tx->note;
     tx->note = NULL;
-    kind_clear(&kind_event, &tx->event);
-    return audit_write(tx->conn, change, &tx->event, err);
+    return audit_note(&tx->audit, tx->conn, change, err);
 }
 
 /* Whether a change is only of what nobody's signature and no audit depends on. */
@@ -198,6 +198,12 @@ enum status store_tx_copy(struct store_tx *tx, const struct kind *kind, void *re
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
 }
 
+enum status store_tx_event(struct store_tx *tx, const struct event *event, struct err *err)
+{
+    renew_deadline(tx);
+    return store_counted(tx->store, audit_add(&tx->audit, tx->conn, event, err));
+}
+
 static bool same_event(const struct event *a, const struct event *b)
 {
     for (size_t i = 0; i < kind_event.field_count; i++) {
@@ -229,20 +235,28 @@ static enum status look_after(struct store *store, const struct event *event, st
     return err_context(err, "nobody can say yet whether the change was made");
 }
 
+/* What is written last of all, in turn with other writers. */
+static enum status write_rest(struct store_tx *tx, struct err *err)
+{
+    enum status st = audit_write(&tx->audit, tx->conn, err);
+    renew_deadline(tx);
+    return st == ST_OK ? feed_write(&tx->feed, tx->conn, err) : st;
+}
+
 enum status store_commit(struct store_tx *tx, struct err *err)
 {
     struct store *store = tx->store;
     struct event last = {0};
-    renew_deadline(tx);
-    enum status st = feed_write(&tx->feed, tx->conn, err);
+    enum status st = write_rest(tx, err);
     if (st != ST_OK) {
         store_rollback(tx);
         return store_counted(store, st);
     }
+    renew_deadline(tx);
     st = tx->conn->driver->commit(tx->conn, err);
     if (st == ST_UNSURE) {
-        last = tx->event;
-        tx->event = (struct event){0};
+        last = tx->audit.newest;
+        tx->audit.newest = (struct event){0};
     }
     tx_end(tx);
     if (st == ST_UNSURE)

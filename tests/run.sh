@@ -86,14 +86,46 @@ run_ctest() {
     count "$name" "$status"
 }
 
-# run_system BUILD: pytest counts each test by its own name.
+# run_system NAME BUILD PORTS TESTS: pytest counts each test by its own name. What it says is shown
+# when all runs are done, because they are under way at the same time.
 run_system() {
-    name=$(basename "$1")-system
-    status=0
-    printf '%s: system\n' "$1"
-    INKAN_BUILD=$PWD/$1 PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -ra \
-        -p no:cacheprovider --junitxml="$results/$name.xml" tests/system || status=$?
-    count "$name" "$status"
+    name=$1 in=$2 ports=$3
+    shift 3
+    INKAN_BUILD=$PWD/$in INKAN_PORTS=$ports PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest \
+        -q -ra -p no:cacheprovider --junitxml="$results/$name.xml" "$@" >"$results/$name.log" 2>&1
+}
+
+# The system tests in three runs, most of which is waiting: what depends on the time is run with the
+# release build as well, everything else with the sanitized one.
+timed="end_to_end malformed outage_ldap outage_memcached outage_postgres signing_policy supervisor"
+release_only="quickstart rotation_load"
+
+run_all_systems() {
+    release='' first='' second='' # lists of files
+    for file in tests/system/test_*.py; do
+        test=${file#tests/system/test_} && test=${test%.py}
+        case " $timed $release_only " in *" $test "*) release="$release $file" ;; esac
+        case " $release_only " in *" $test "*) continue ;; esac
+        if [ "$(echo "$first" | wc -w)" -le "$(echo "$second" | wc -w)" ]; then
+            first="$first $file"
+        else
+            second="$second $file"
+        fi
+    done
+    printf 'build: system, build/asan: system\n'
+    # shellcheck disable=SC2086 # lists of words are meant
+    {
+        run_system build-system build 10000-14999 $release & runs=$!
+        run_system asan-system-1 build/asan 15000-19999 $first & runs="$runs $!"
+        run_system asan-system-2 build/asan 20000-24999 $second & runs="$runs $!"
+    }
+    for name in build-system asan-system-1 asan-system-2; do
+        status=0
+        wait "${runs%% *}" || status=$?
+        runs=${runs#* }
+        cat "$results/$name.log"
+        count "$name" "$status"
+    done
 }
 
 # The labels of "$1" that were asked for.
@@ -115,8 +147,7 @@ build release -DINKAN_WERROR=ON
 
 [ -z "$plain" ] || run_ctest build "$plain"
 [ -z "$sanitized" ] || run_ctest build/asan "$sanitized"
-[ -z "$system" ] || run_system build
-[ -z "$system" ] || run_system build/asan
+[ -z "$system" ] || run_all_systems
 
 summary="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || summary="$summary, $skipped skipped"

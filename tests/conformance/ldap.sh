@@ -43,7 +43,7 @@ index objectClass,entryUUID,entryCSN eq
 index inkanTenantName,inkanDomainName,inkanDomainTenant eq
 index inkanKeyDomain,inkanKeySelector,inkanKeyState,inkanKeyKek eq
 index inkanRuleDomain,inkanRulePattern,inkanGrantTenant,inkanGrantSubject eq
-index inkanEventId,inkanPosition eq
+index inkanEventId,inkanEventName,inkanPosition eq
 overlay syncprov
 overlay deref
 END

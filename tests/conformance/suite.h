@@ -70,6 +70,7 @@ struct vault *suite_vault(void);
 /* The groups. */
 int suite_records(void);
 int suite_transactions(void);
+int suite_chain(void);
 int suite_moves(void);
 int suite_life(void);
 int suite_hot_path(void);

@@ -10,7 +10,9 @@ import time
 
 SANITIZER = re.compile(r"^.*(?:AddressSanitizer|LeakSanitizer|runtime error:).*$", re.M)
 
-_given_out = set()
+# FIRST-LAST; tests/run.sh gives each of its runs another.
+PORTS = range(*(int(port) for port in os.environ.get("INKAN_PORTS", "10000-14999").split("-")))
+_given_out = []
 
 
 def wait_for(what, condition, seconds=20):
@@ -26,14 +28,20 @@ def wait_for(what, condition, seconds=20):
 
 
 def free_port():
-    """A port of 127.0.0.1 nobody listens on, not given out before in this run."""
+    """A port of 127.0.0.1 nobody listens on, not given out before in this run. Not one of those that
+    the kernel gives to outgoing connections, which come and go; and each run that is under way at
+    the same time has a range of its own."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _given_out:
-            _given_out.add(port)
-            return port
+        port = PORTS[len(_given_out) % len(PORTS)]
+        _given_out.append(port)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass  # somebody else's
 
 
 def connect(address, seconds=10):

@@ -193,8 +193,8 @@ def test_a_target_that_is_no_store_is_refused_with_what_to_do(source, new_inkan)
 
 def test_a_target_of_a_newer_program_is_left_alone(source, target):
     base = sqlite3.connect(target.database)
-    base.execute('UPDATE "migration" SET "version" = 99 WHERE "version" = '
-                 '(SELECT max("version") FROM "migration")')
+    base.execute('UPDATE "migration" SET "version" = 99 WHERE "version" = (SELECT max("version")'
+                 ' FROM "migration")')
     base.commit()
     base.close()
     answer = copy(source, target)

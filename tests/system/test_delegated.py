@@ -281,6 +281,16 @@ def test_records_for_those_who_publish_by_hand(make_provider, folder):
     assert told.returncode == 0, told.stdout + told.stderr
 
 
+def test_text_for_new_customers(make_provider):
+    site = make_provider()
+    aliases = site.delegate(CUSTOMER)
+    told = site.inkan.ok("dns", "onboard", CUSTOMER)
+    assert [told.count(f"{name}. IN CNAME {target}.") for name, target in aliases.items()] == [1] * 3
+    rows = site.inkan.json("dns", "onboard", CUSTOMER)["records"]
+    assert {row["name"]: row["value"] for row in rows if row["type"] == "CNAME"} == aliases
+    assert [row["purpose"] for row in rows if row["type"] == "TXT"] == ["spf", "dmarc"]
+
+
 def test_powerdns_takes_aliases_and_targets(make_provider, folder):
     site = make_provider()
     aliases = site.delegate(CUSTOMER)

@@ -142,3 +142,25 @@ def test_octodns_documents(inkan):
             assert record["value"].count(";") == record["value"].count("\\;") > 0
             seen[f"{name}.{zone}"] = record["value"].replace("\\;", ";")
     assert seen == wanted(inkan)
+
+
+def test_onboarding_text(new_inkan):
+    """A person's text, whose records are as a zone file has them; and the same as JSON."""
+    inkan = new_inkan().set_up("acme")
+    inkan.add_domain("onboard.example", algorithms=("rsa-sha256", "ed25519-sha256"))
+    inkan.ok("key", "retire", "onboard.example", "rsa")
+    told = inkan.ok("dns", "onboard", "onboard.example")
+    assert "ed25519._domainkey.onboard.example. IN TXT" in told and "rsa._domainkey" not in told
+    assert 'onboard.example. IN TXT ( "v=spf1 mx ~all" )' in told
+    assert ('_dmarc.onboard.example. IN TXT ( "v=DMARC1; p=none; '
+            'rua=mailto:postmaster@onboard.example" )') in told
+    assert "_adsp" not in told
+    answer = inkan.json("dns", "onboard", "onboard.example", "--adsp", "--reports", "d@r.example",
+                        "--spf-include", "_spf.provider.example")
+    assert answer["domain"] == "onboard.example"
+    records = {record["purpose"]: (record["name"], record["value"]) for record in answer["records"]}
+    assert records["adsp"] == ("_adsp._domainkey.onboard.example", "dkim=all")
+    assert records["spf"] == ("onboard.example", "v=spf1 mx include:_spf.provider.example ~all")
+    assert records["dmarc"][1] == "v=DMARC1; p=none; rua=mailto:d@r.example"
+    assert records["dkim"][0] == "ed25519._domainkey.onboard.example"
+    assert inkan.run("dns", "onboard", "nobody.example").returncode == 2

@@ -45,3 +45,4 @@ def test_killed_at_any_point_a_domain_is_whole_or_not_there(new_inkan):
         assert ("key.add", f"{key['domain']} {key['selector']}") in events
     assert {key["domain"] for key in keys} <= domains
     assert inkan.run("store", "check").returncode == 0
+    assert inkan.run("audit", "verify").returncode == 0

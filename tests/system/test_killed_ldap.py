@@ -106,6 +106,7 @@ class Case:
         writer, = self.slapd.search("(objectClass=inkanWriter)", base=self.base)
         assert "inkanJournal" not in writer
         assert self.inkan.run("store", "check").returncode == DONE
+        assert self.inkan.run("audit", "verify").returncode == DONE
         content = self.content()
         for domain, selector, _ in content["keys"]:
             assert domain in content["domains"]

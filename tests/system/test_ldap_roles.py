@@ -252,9 +252,10 @@ def test_strangers_who_ask_to_be_told_of_changes_hear_of_none(slapd, folder, who
 
     try:
         wait_for("what there is", lambda: THIRD[0] in told())
-        slapd.command.add_domain("told.example", algorithms=("ed25519-sha256",))
-        slapd.command.ok("domain", "set", "told.example", "note=x")
-        slapd.command.ok("domain", "remove", "told.example", "--yes")
+        domain = f"{who.replace(' ', '-')}.told.example"
+        slapd.command.add_domain(domain, algorithms=("ed25519-sha256",))
+        slapd.command.ok("domain", "set", domain, "note=x")
+        slapd.command.ok("domain", "remove", domain, "--yes")
         slapd.ldif_add(f"dn: {marker}\nobjectClass: organizationalRole\ncn: marker-{who}\n")
         wait_for("what was added last", lambda: marker in told())
     finally:

@@ -139,6 +139,7 @@ def test_change_of_which_a_later_write_is_refused_is_made_but_for_that(slapd, in
     assert [tenant["name"] for tenant in inkan.json("tenant", "list")] == ["acme", "other"]
     assert [(event["action"], event["name"]) for event in inkan.json("audit", "list")] == [
         ("tenant.add", "acme"), ("tenant.set", "other")]
+    assert inkan.run("audit", "verify").returncode == DONE
 
 
 # -- what is there twice, or elsewhere -----------------------------------------------------

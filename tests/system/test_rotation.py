@@ -20,7 +20,7 @@ from updates import TsigKey
 
 ZONE, ELSEWHERE = "rotation.example", "customer.example"
 GRAVESTONE = "v=DKIM1; p="
-NO, REFUSED = 1, 3
+NO, REFUSED, TEMPORARY = 1, 3, 75
 
 
 class Site:
@@ -227,6 +227,12 @@ def test_policy_of_a_domain_and_of_a_tenant(make_site):
     site.run()
     site.run_until("that of the tenant", lambda: site.states(ZONE) == ["active"])
     assert site.states(f"a.{ZONE}") == ["published"]
+    site.inkan.ok("key", "new", f"a.{ZONE}", "--selector", "rsa")
+    assert {key["algorithm"] for key in site.keys(f"a.{ZONE}")} == {"ed25519-sha256", "rsa-sha256"}
+    site.inkan.ok("tenant", "set", "acme", "algorithms=rsa-sha256:1024,ed25519-sha256")
+    site.add(f"b.{ZONE}")
+    assert [(key["algorithm"], key["bits"]) for key in site.keys(f"b.{ZONE}")] == [
+        ("ed25519-sha256", 256), ("rsa-sha256", 1024)]
     answer = site.inkan.run("domain", "set", ZONE, "algorithms=md5")
     assert answer.returncode == 2 and "md5 is no algorithm" in answer.stderr
 
@@ -261,6 +267,17 @@ def test_key_that_dns_no_longer_shows(make_site, wanted):
     wait_for("it signs again", lambda: signer.signed_by() == own, 3)
 
 
+def test_due_keys_are_found_by_an_index(make_site):
+    """What a run asks the store for does not walk over the keys that are not due."""
+    site = make_site()
+    statement = ('SELECT "domain" FROM "key" WHERE "due" > 0 AND "due" <= 1000'
+                 ' ORDER BY "domain", "selector" LIMIT 64')
+    with sqlite3.connect(site.inkan.database) as store:
+        plan = store.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    store.close()
+    assert "key_by_due" in plan[0][3], plan
+
+
 # -- many --------------------------------------------------------------------------------------
 
 
@@ -279,6 +296,17 @@ def test_limit_and_failures(make_site):
     assert answer.returncode == REFUSED, answer.stdout + answer.stderr
     assert "stopped after 3 failures (--max-failures 2)" in answer.stderr
     assert sorted(site.states(name)[0] for name in names) == ["published"] * 3 + ["staged"] * 3
+
+
+def test_dns_is_down(make_site):
+    """Rotation stands still, and says so."""
+    site = make_site(dns__update_server=None, dns__tsig_key_file=None, dns__timeout="1s")
+    site.add(ZONE)
+    site.unbound.stop()
+    answer = site.inkan.run("rotate", "run")
+    assert answer.returncode == TEMPORARY
+    assert "DNS gave no answer for any of 1 records" in answer.stderr
+    assert site.states(ZONE) == ["staged"]
 
 
 def test_two_runs_at_once(make_site):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rotation while mail is signed: two daemons on one PostgreSQL with memcached between, and each
-message verified with what DNS shows at that moment."""
+message verified with what DNS shows at that moment. And ten thousand keys at once."""
 
 import collections
 import itertools
+import resource
 import signal
+import sqlite3
 import threading
+import time
 
 import dkim
 import pytest
@@ -110,3 +113,34 @@ def test_rotation_under_load(site, folder):
         second.stop()
     assert [fault for sender in senders for fault in sender.faults] == []
     print(f"{sum(sender.count for sender in senders)} messages verified")
+
+
+def succeed(site, count):
+    """That many keys come of age together."""
+    rows = "\n".join(f'{{"domain": "d{n}.{ZONE}", "tenant": "acme", "activate": true}}'
+                     for n in range(count))
+    site.inkan.ok("import", "domains", "-", stdin=rows.encode())
+    now = int(time.time())
+    with sqlite3.connect(site.inkan.database) as store:
+        store.execute("UPDATE key SET activated = ?, shown = 'right', checked = ?, due = 1",
+                      (now - 3540, now))
+    store.close()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(2):
+        answer = site.inkan.run("rotate", "run", seconds=300)
+        assert answer.returncode == 0, answer.stderr
+    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    states = [key["state"] for key in site.inkan.json("key", "list")]
+    assert states.count("active") == states.count("published") == count
+    print(f"{count} successors made, published and proven in {took:.1f} s, {worked:.1f} s of CPU")
+    assert worked < 60  # the rest is waiting for DNS, the disk and whoever else works here
+
+
+def test_many_domains_are_due_at_once(folder):
+    """Their successors are made, published and proven."""
+    site = Site(folder, lifecycle__check="1h", lifecycle__max_age="1h", lifecycle__soak="1h")
+    try:
+        succeed(site, 10000)
+    finally:
+        site.stop()

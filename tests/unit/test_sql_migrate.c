@@ -78,8 +78,9 @@ static const char older[] =
     "ALTER TABLE domain DROP COLUMN soak; ALTER TABLE domain DROP COLUMN overlap;"
     "ALTER TABLE domain DROP COLUMN tombstone; ALTER TABLE key DROP COLUMN shown;"
     "ALTER TABLE key DROP COLUMN checked; ALTER TABLE key DROP COLUMN ttl;"
-    "ALTER TABLE key DROP COLUMN due; ALTER TABLE domain DROP COLUMN delegation;"
-    "ALTER TABLE key DROP COLUMN target; CREATE VIEW signing AS SELECT 1;"
+    "ALTER TABLE key DROP COLUMN due; ALTER TABLE event DROP COLUMN hash;"
+    "ALTER TABLE domain DROP COLUMN delegation; ALTER TABLE key DROP COLUMN target;"
+    "CREATE VIEW signing AS SELECT 1;"
     "DELETE FROM migration WHERE version > 1";
 
 static void an_older_schema_is_refused_until_it_is_migrated(void **state)
