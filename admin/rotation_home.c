@@ -25,9 +25,11 @@ static int64_t first_set(int64_t of_domain, int64_t of_tenant, int64_t of_settin
     return of_domain > 0 ? of_domain : of_tenant > 0 ? of_tenant : of_settings;
 }
 
-static bool is_set(const char *text)
+static const char *first_text(const char *of_domain, const char *of_tenant, const char *of_settings)
 {
-    return text != NULL && text[0] != '\0';
+    if (of_domain != NULL && of_domain[0] != '\0')
+        return of_domain;
+    return of_tenant != NULL && of_tenant[0] != '\0' ? of_tenant : of_settings;
 }
 
 enum status rotation_policy(const struct settings *settings, const struct tenant *tenant,
@@ -35,6 +37,7 @@ enum status rotation_policy(const struct settings *settings, const struct tenant
                             struct err *err)
 {
     int64_t now_s = clock_now_s();
+    const char *freeze = first_text(domain->freeze, tenant->freeze, settings->lifecycle.freeze);
     out->life = (struct lifecycle_policy){
         .max_age_s = first_set(domain->max_age, tenant->max_age, settings->lifecycle.max_age_s),
         .soak_s = first_set(domain->soak, tenant->soak, settings->lifecycle.soak_s),
@@ -43,12 +46,11 @@ enum status rotation_policy(const struct settings *settings, const struct tenant
             first_set(domain->tombstone, tenant->tombstone, settings->lifecycle.tombstone_s),
         .check_s = settings->lifecycle.check_s,
         .retry_s = settings->lifecycle.retry_s,
-        .frozen_until_s = calendar_until(span_str(settings->lifecycle.freeze), now_s),
+        .frozen_until_s = calendar_until(span_str(freeze), now_s),
         .publishes = settings->dns.update_server[0] != '\0',
     };
-    const char *algorithms = is_set(domain->algorithms)   ? domain->algorithms
-                             : is_set(tenant->algorithms) ? tenant->algorithms
-                                                          : settings->lifecycle.algorithms;
+    const char *algorithms =
+        first_text(domain->algorithms, tenant->algorithms, settings->lifecycle.algorithms);
     return keys_plan_parse(algorithms, 0, &out->plan, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/calendar.h"
 #include "base/settings.h"
 #include "dkim/canon.h"
 #include "dkim/domain.h"
@@ -18,6 +19,7 @@ static const char *const grant_names[] = {"login", "network", "daemon", NULL};
 enum {
     NOTE_MAX = 1024,
     ALGORITHMS_MAX = 64,
+    FREEZE_MAX = 256,
     NAME_MAX_OCTETS = 64,
     PATTERN_MAX = 320,
     DETAIL_MAX = 4096,
@@ -116,7 +118,9 @@ static enum status check_algorithms(struct span value, struct err *err)
         INTEGER(s, overlap, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
                 "seconds that a retired key's record stays; 0: as the settings say"),              \
         INTEGER(s, tombstone, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                             \
-                "seconds that a revoked key's empty record stays; 0: as the settings say")
+                "seconds that a revoked key's empty record stays; 0: as the settings say"),        \
+        TEXT(s, freeze, FIELD_SETTABLE | FIELD_WIDE, FREEZE_MAX, calendar_check,                   \
+             "days on which keys do not change by themselves; empty: as the settings say")
 #define LIFE(s)                                                                                    \
     TIME(s, created, FIELD_WIDE, "when the record was added"),                                     \
         TIME(s, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),                  \

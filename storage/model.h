@@ -73,6 +73,7 @@ struct tenant {
     int64_t on_unpublished; /* enum on_unpublished */
     char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
     int64_t max_age, soak, overlap, tombstone; /* seconds */
+    char *freeze;                              /* days (base/calendar.h); "": as above */
     char *note;
     int64_t created, updated, version;
 };
@@ -87,6 +88,7 @@ struct domain {
     int64_t expiry;         /* seconds, -1: as the settings say */
     char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
     int64_t max_age, soak, overlap, tombstone; /* seconds */
+    char *freeze;                              /* days (base/calendar.h); "": as above */
     char *note;
     int64_t created, updated, version;
 };

@@ -10,12 +10,14 @@ ALTER TABLE "tenant" ADD COLUMN "max_age" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "tenant" ADD COLUMN "soak" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "tenant" ADD COLUMN "overlap" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "tenant" ADD COLUMN "tombstone" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "tenant" ADD COLUMN "freeze" TEXT COLLATE "C" NOT NULL DEFAULT '';
 
 ALTER TABLE "domain" ADD COLUMN "algorithms" TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE "domain" ADD COLUMN "max_age" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "domain" ADD COLUMN "soak" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "domain" ADD COLUMN "overlap" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "domain" ADD COLUMN "tombstone" BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE "domain" ADD COLUMN "freeze" TEXT COLLATE "C" NOT NULL DEFAULT '';
 
 ALTER TABLE "key" ADD COLUMN "shown" TEXT COLLATE "C" NOT NULL DEFAULT 'unknown'
     CHECK ("shown" IN ('unknown', 'right', 'missing', 'wrong'));
@@ -53,9 +55,11 @@ SELECT
     k."destroyed" AS "key_destroyed", k."updated" AS "key_updated", k."version" AS "key_version",
     t."on_unpublished" AS "tenant_on_unpublished", t."algorithms" AS "tenant_algorithms",
     t."max_age" AS "tenant_max_age", t."soak" AS "tenant_soak", t."overlap" AS "tenant_overlap",
-    t."tombstone" AS "tenant_tombstone", d."algorithms" AS "domain_algorithms",
+    t."tombstone" AS "tenant_tombstone", t."freeze" AS "tenant_freeze",
+    d."algorithms" AS "domain_algorithms",
     d."max_age" AS "domain_max_age", d."soak" AS "domain_soak", d."overlap" AS "domain_overlap",
-    d."tombstone" AS "domain_tombstone", k."shown" AS "key_shown", k."checked" AS "key_checked",
+    d."tombstone" AS "domain_tombstone",
+    d."freeze" AS "domain_freeze", k."shown" AS "key_shown", k."checked" AS "key_checked",
     k."ttl" AS "key_ttl", k."due" AS "key_due"
 FROM "domain" d
 JOIN "tenant" t ON t."name" = d."tenant"

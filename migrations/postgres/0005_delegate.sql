@@ -22,9 +22,11 @@ SELECT
     k."destroyed" AS "key_destroyed", k."updated" AS "key_updated", k."version" AS "key_version",
     t."on_unpublished" AS "tenant_on_unpublished", t."algorithms" AS "tenant_algorithms",
     t."max_age" AS "tenant_max_age", t."soak" AS "tenant_soak", t."overlap" AS "tenant_overlap",
-    t."tombstone" AS "tenant_tombstone", d."algorithms" AS "domain_algorithms",
+    t."tombstone" AS "tenant_tombstone", t."freeze" AS "tenant_freeze",
+    d."algorithms" AS "domain_algorithms",
     d."max_age" AS "domain_max_age", d."soak" AS "domain_soak", d."overlap" AS "domain_overlap",
-    d."tombstone" AS "domain_tombstone", k."shown" AS "key_shown", k."checked" AS "key_checked",
+    d."tombstone" AS "domain_tombstone",
+    d."freeze" AS "domain_freeze", k."shown" AS "key_shown", k."checked" AS "key_checked",
     k."ttl" AS "key_ttl", k."due" AS "key_due", d."delegation" AS "domain_delegation",
     k."target" AS "key_target"
 FROM "domain" d

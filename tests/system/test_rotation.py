@@ -200,12 +200,22 @@ def test_dry_run_changes_nothing(make_site):
     assert site.keys(ZONE) == [key]
 
 
-def test_freeze(make_site):
+@pytest.mark.parametrize("whose", ["settings", "tenant", "domain"])
+def test_freeze(make_site, whose):
     """Proven on any day, but not used."""
     day = time.strftime("%m-%d", time.gmtime())
     tomorrow = time.strftime("%m-%d", time.gmtime(time.time() + 86400))
-    site = make_site(lifecycle__freeze=f"{day}/{tomorrow}", lifecycle__soak="1s")
+    site = make_site(lifecycle__soak="1s")
+
+    def freeze(days):
+        if whose == "settings":
+            site.inkan.configure(lifecycle__freeze=days or None)
+        else:
+            site.inkan.ok(whose, "set", {"tenant": "acme", "domain": ZONE}[whose],
+                          f"freeze={days}")
+
     site.add(ZONE)
+    freeze(f"{day}/{tomorrow}")
     site.run()
     assert site.states(ZONE) == ["published"]
     key, = site.keys(ZONE)
@@ -213,7 +223,7 @@ def test_freeze(make_site):
         "rotate", "plan", "--domain", ZONE))
     site.run("--domain", ZONE)
     assert site.keys(ZONE)[0]["state"] == "published"
-    site.inkan.configure(lifecycle__freeze=None)
+    freeze("")
     site.run("--domain", ZONE)
     assert site.keys(ZONE)[0]["state"] == "active"
     assert key["selector"] == site.keys(ZONE)[0]["selector"]

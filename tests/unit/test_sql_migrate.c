@@ -72,6 +72,7 @@ static enum status check_store(struct err *err)
 static const char older[] =
     "DROP INDEX event_by_name; DROP INDEX key_by_due; DROP VIEW signing; DROP TABLE lease;"
     "ALTER TABLE tenant DROP COLUMN on_unpublished; ALTER TABLE tenant DROP COLUMN algorithms;"
+    "ALTER TABLE tenant DROP COLUMN freeze; ALTER TABLE domain DROP COLUMN freeze;"
     "ALTER TABLE tenant DROP COLUMN max_age; ALTER TABLE tenant DROP COLUMN soak;"
     "ALTER TABLE tenant DROP COLUMN overlap; ALTER TABLE tenant DROP COLUMN tombstone;"
     "ALTER TABLE domain DROP COLUMN algorithms; ALTER TABLE domain DROP COLUMN max_age;"
