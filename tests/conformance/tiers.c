@@ -38,7 +38,7 @@ static struct keyring *new_keyring(struct world *world, struct shared *shared, b
         .store = world->store,
         .shared = shared,
         .vault = world->vault,
-        .timeout_ms = 300,
+        .timeout_ms = SUITE_TIMEOUT_MS,
         .cache = {.bytes = 1 << 20,
                   .negative_bytes = 1 << 16,
                   .ttl_ms = 60000,
@@ -57,7 +57,7 @@ static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
     world->admin = suite_open(2, SUITE_TIMEOUT_MS);
-    world->store = suite_open(1, 300);
+    world->store = suite_open(1, SUITE_TIMEOUT_MS);
     world->vault = suite_vault();
     world->shared = open_shared(world->vault, 60000);
     world->impatient = open_shared(world->vault, 0);
