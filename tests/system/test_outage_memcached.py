@@ -7,6 +7,7 @@ signed, warm or cold, and in time; and all is as it was within 5 s after the fau
 
 import random
 import threading
+import time
 
 import pytest
 
@@ -42,12 +43,16 @@ def hits(caches):
     return sum(int(server.stats()["get_hits"]) for server in caches)
 
 
-def fill(inkan, domains):
-    """Has each of the domains signed, each once."""
+def fill(inkan, domains, patience=0):
+    """Has each of the domains signed, each once. With patience (seconds) one that is deferred is
+    sent again: on a busy machine a memcached may answer late, and is left alone for a while."""
     with Milter(inkan.address) as milter:
         milter.greet()
         for domain in domains:
+            until = time.monotonic() + patience
             verdict, message = milter.message(messages.compose(b"a@" + domain.encode()))
+            while verdict != CONTINUE and time.monotonic() < until:
+                verdict, message = milter.message(messages.compose(b"a@" + domain.encode()))
             assert verdict == CONTINUE, (domain, milter.reply)
             assert [tags["d"] for tags in signatures_of(message)] == [domain]
 
@@ -66,7 +71,7 @@ def test_domain_known_to_one_daemon_costs_the_other_no_statement(cluster, start,
     second = start(cluster.url(), cache__memcached=listed(caches))
     wait_for("a domain comes from memcached", lambda: fill(second, ["d0.example"]) or hits(caches))
     cluster.stop()
-    fill(second, WARM[1:200])
+    fill(second, WARM[1:200], patience=5)
     assert hits(caches) >= 199
 
 
