@@ -5,6 +5,7 @@ domains in PostgreSQL.
 Whoever can write to memcached can at most cause a miss, so in all of these every message is
 signed, warm or cold, and in time; and all is as it was within 5 s after the fault ends."""
 
+import itertools
 import random
 import threading
 import time
@@ -69,10 +70,14 @@ def test_domain_known_to_one_daemon_costs_the_other_no_statement(cluster, start,
     assert entries >= 200
     assert all(len(server.names()) > 20 for server in caches), "not spread over the servers"
     second = start(cluster.url(), cache__memcached=listed(caches))
-    wait_for("a domain comes from memcached", lambda: fill(second, ["d0.example"]) or hits(caches))
+    # Before it has read the change feed a worker takes nothing from memcached; each domain is asked
+    # for once, as it is in the worker's own memory afterwards.
+    rest = itertools.cycle(WARM[:100])
+    wait_for("a domain comes from memcached", lambda: fill(second, [next(rest)]) or hits(caches))
     cluster.stop()
-    fill(second, WARM[1:200], patience=5)
-    assert hits(caches) >= 199
+    before = hits(caches)
+    fill(second, WARM[100:200], patience=5)
+    assert hits(caches) >= before + 100
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -26,7 +26,7 @@
 #include "tests/unit/test_folder_support.h"
 #include "tests/unit/test_memcached_support.h"
 
-enum { TIMEOUT_MS = 50, TTL_MS = 60000, VALUE_MAX = 1 << 19 };
+enum { TIMEOUT_MS = 200, TTL_MS = 60000, VALUE_MAX = 1 << 19 };
 
 static char folder[TEST_FOLDER_SIZE];
 static struct vault *vault;
@@ -494,7 +494,7 @@ static void a_server_that_hangs_costs_one_time_out(void **state)
         (void)position_of(*state, "example.com");
     int64_t next_ms = clock_monotonic_ms() - start_ms;
     kill(one.pid, SIGCONT);
-    assert_in_range(first_ms, TIMEOUT_MS - 5, TIMEOUT_MS + 50);
+    assert_in_range(first_ms, TIMEOUT_MS - 5, TIMEOUT_MS + 200);
     assert_in_range(next_ms, 0, 200); /* a thousand */
     assert_int_equal(stats_of(*state).errors, 1);
     await_hit(*state, "example.com");
@@ -525,7 +525,7 @@ static void writing_to_a_server_that_hangs_is_bounded(void **state)
         put_small(*state, "example.com", 2);
     int64_t spent_ms = clock_monotonic_ms() - start_ms;
     kill(one.pid, SIGCONT);
-    assert_in_range(spent_ms, TIMEOUT_MS - 5, 2 * TIMEOUT_MS + 50);
+    assert_in_range(spent_ms, TIMEOUT_MS - 5, 2 * TIMEOUT_MS + 200);
 }
 
 /* -- several servers ---------------------------------------------------------------------- */
