@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "storage/keyring.h"
 
-enum { SUITE_TIMEOUT_MS = 10000 };
+enum { SUITE_TIMEOUT_MS = 4000 };
 
 extern const char *suite_url;
 
