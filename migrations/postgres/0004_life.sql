@@ -25,6 +25,11 @@ ALTER TABLE "key" ADD COLUMN "checked" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "key" ADD COLUMN "ttl" BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE "key" ADD COLUMN "due" BIGINT NOT NULL DEFAULT 0;
 
+-- Delegated domains: what the targets of their CNAMEs are named by, and at which of them the record
+-- of a key stands.
+ALTER TABLE "domain" ADD COLUMN "delegation" TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE "key" ADD COLUMN "target" TEXT COLLATE "C" NOT NULL DEFAULT '';
+
 -- "Which keys are due": without reading those that are not.
 CREATE INDEX "key_by_due" ON "key" ("due") WHERE "due" > 0;
 -- Each is looked at once.
@@ -60,7 +65,8 @@ SELECT
     d."max_age" AS "domain_max_age", d."soak" AS "domain_soak", d."overlap" AS "domain_overlap",
     d."tombstone" AS "domain_tombstone",
     d."freeze" AS "domain_freeze", k."shown" AS "key_shown", k."checked" AS "key_checked",
-    k."ttl" AS "key_ttl", k."due" AS "key_due"
+    k."ttl" AS "key_ttl", k."due" AS "key_due", d."delegation" AS "domain_delegation",
+    k."target" AS "key_target"
 FROM "domain" d
 JOIN "tenant" t ON t."name" = d."tenant"
 LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
@@ -69,4 +75,4 @@ CREATE OR REPLACE VIEW "signing_now" AS
 SELECT (SELECT coalesce(max("position"), 0) FROM "change") AS "position", s.* FROM "signing" s;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON "lease" TO inkan_admin;
-GRANT SELECT ("shown", "checked", "ttl", "due") ON "key" TO inkan_panel;
+GRANT SELECT ("shown", "checked", "ttl", "due", "target") ON "key" TO inkan_panel;

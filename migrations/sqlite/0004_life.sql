@@ -25,6 +25,11 @@ ALTER TABLE "key" ADD COLUMN "checked" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "key" ADD COLUMN "ttl" INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE "key" ADD COLUMN "due" INTEGER NOT NULL DEFAULT 0;
 
+-- Delegated domains: what the targets of their CNAMEs are named by, and at which of them the record
+-- of a key stands.
+ALTER TABLE "domain" ADD COLUMN "delegation" TEXT NOT NULL DEFAULT '';
+ALTER TABLE "key" ADD COLUMN "target" TEXT NOT NULL DEFAULT '';
+
 -- "Which keys are due": without reading those that are not.
 CREATE INDEX "key_by_due" ON "key" ("due") WHERE "due" > 0;
 -- Each is looked at once.
@@ -61,7 +66,8 @@ SELECT
     d."max_age" AS "domain_max_age", d."soak" AS "domain_soak", d."overlap" AS "domain_overlap",
     d."tombstone" AS "domain_tombstone",
     d."freeze" AS "domain_freeze", k."shown" AS "key_shown", k."checked" AS "key_checked",
-    k."ttl" AS "key_ttl", k."due" AS "key_due"
+    k."ttl" AS "key_ttl", k."due" AS "key_due", d."delegation" AS "domain_delegation",
+    k."target" AS "key_target"
 FROM "domain" d
 JOIN "tenant" t ON t."name" = d."tenant"
 LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
