@@ -117,8 +117,8 @@ class Floor:
 
 class Bench:
     """The two programs on one store. The store has: `label`, `settings()` of inkan,
-    `opendkim_lines()` of OpenDKIM's tables, `begin_count()` and `count()`, a sentence on what the
-    store was asked since then."""
+    `opendkim_lines()` of OpenDKIM's tables, `asked_by_opendkim()`, how often it was asked so far,
+    `begin_count()` and `count()`, a sentence on what the store was asked since then."""
 
     def __init__(self, args, folder, store):
         self.args = args
@@ -175,6 +175,12 @@ class Bench:
             for pid in others:
                 thaw(pid)
 
+    def say_what_opendkim_asks(self, name, daemon, count=100):
+        before = self.store.asked_by_opendkim()
+        self.load(daemon, count)
+        asked = (self.store.asked_by_opendkim() - before) / count
+        print(f"{name}: {asked:.1f} questions to {self.store.label} for each message", flush=True)
+
     def measure(self):
         args = self.args
         of_round = min(args.domains, args.messages)
@@ -183,6 +189,8 @@ class Bench:
         plain = self.start_opendkim("opendkim", "no")
         print(f"opendkim start to first signature: {plain.first_signature:.3f} s", flush=True)
         multiple = self.start_opendkim("multiple", "yes")
+        self.say_what_opendkim_asks("opendkim", plain)
+        self.say_what_opendkim_asks("opendkim, multiple", multiple)
         floor = Floor(self.folder, args.processes)
         expired = self.start_inkand("expired", cache__ttl="0")
         self.warm_up(known, args.domains)

@@ -75,6 +75,9 @@ class Store:
         return (f"SigningTable {url}?DKIMDomain?sub?(DKIMIdentity=$d)\n"
                 f"KeyTable {url}?DKIMDomain,DKIMSelector,DKIMKey?sub?(DKIMDomain=$d)\n")
 
+    def asked_by_opendkim(self):
+        return self.server.operations()
+
     def begin_count(self):
         self.began = (self.server.operations(), time.monotonic())
 

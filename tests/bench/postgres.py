@@ -57,6 +57,11 @@ class Store:
         return (f"SigningTable {dsn}?keycol=domain_name?datacol=id\n"
                 f"KeyTable {dsn}?keycol=id?datacol=domain_name,selector,private_key\n")
 
+    def asked_by_opendkim(self):
+        return int(self.server.sql(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements JOIN pg_database d"
+            " ON d.oid = dbid WHERE d.datname = 'opendkim'"))
+
     def begin_count(self):
         self.server.sql("SELECT pg_stat_statements_reset()")
 
