@@ -236,6 +236,8 @@ static enum status activate(struct admin *admin, const struct args *args, struct
 {
     struct moving moving = {.move = keys_activate_unproven};
     enum status status = admin_named(find_key(admin, args, &moving.key, err), err);
+    if (moving.key.state == KEY_PUBLISHED)
+        moving.move.note = NULL; /* DNS has been asked for it */
     if (status == ST_OK)
         status = admin_transaction(admin, move_key, &moving, err);
     if (status == ST_OK && admin->output.json)

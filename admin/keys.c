@@ -288,7 +288,8 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
     return status;
 }
 
-void keys_schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s)
+/* Sets when the key is due next; DNS was not asked about it just now. */
+static void schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s)
 {
     const struct lifecycle_evidence evidence = {.wanted = true};
     struct lifecycle_due due = lifecycle_next(key, policy, &evidence, now_s);
@@ -303,7 +304,7 @@ static enum status make_step(struct store_tx *tx, const struct keys_move *move, 
     if (status != ST_OK)
         return status;
     if (move->policy != NULL)
-        keys_schedule(key, move->policy, now_s);
+        schedule(key, move->policy, now_s);
     if (move->note != NULL)
         store_tx_note(tx, move->note);
     return store_tx_put(tx, &kind_key, key, lifecycle_action(move->step), err);

@@ -66,8 +66,6 @@ extern const struct keys_move keys_activate_unproven;
  * there is one, retires in the same transaction. ST_DENIED as of lifecycle_step. */
 enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
                       struct err *err) MUST_CHECK;
-/* Sets when the key is due next, for a key that DNS was not asked about just now. */
-void keys_schedule(struct key *key, const struct lifecycle_policy *policy, int64_t now_s);
 
 /* Finds the slot for a new key among the keys that its domain has of the algorithm: one that was
  * never used, else the one whose key has been destroyed and gone for longest. 0: none is free.

@@ -6,28 +6,44 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 
 enum { HOST_SIZE = 256 };
+#define MARK_BEGIN " mark " /* in the name of a holder */
 
-/* Who we are: unlike any other program that runs in the cluster now. */
+/* Who we are: unlike any other program that runs in the cluster now, or did. */
 static enum status name_holder(struct lease *lease, struct err *err)
 {
-    char host[HOST_SIZE] = "";
+    char host[HOST_SIZE] = "", mark[PROCESS_MARK_SIZE];
     struct buf text = BUF_INIT(0);
+    enum status status = process_mark(mark, err);
+    if (status != ST_OK)
+        return status;
     gethostname(host, sizeof host - 1);
-    buf_printf(&text, "%.200s, process %ld", host[0] != '\0' ? host : "a host", (long)getpid());
-    enum status status =
+    buf_printf(&text, "%.64s, process %ld" MARK_BEGIN "%s", host[0] != '\0' ? host : "a host",
+               (long)getpid(), mark);
+    status =
         field_set_text(kind_field(&kind_lease, SPAN_LIT("holder")), lease, buf_span(&text), err);
     buf_clear(&text);
     return status;
 }
 
+/* Whether its holder was killed: known only on the host it ran on. */
+static bool is_orphan(const struct lease *lease)
+{
+    const char *mark = strstr(lease->holder, MARK_BEGIN);
+    return mark != NULL && process_is_gone(mark + strlen(MARK_BEGIN));
+}
+
 static enum status refuse(const struct lease *lease, struct err *err)
 {
     char until[CLOCK_DATE_SIZE];
+    const char *mark = strstr(lease->holder, MARK_BEGIN);
+    size_t length = mark != NULL ? (size_t)(mark - lease->holder) : strlen(lease->holder);
     clock_date(lease->until, until);
-    return err_set(err, ST_CONFLICT, "%s is at work already: %s (until %s, or until it says more)",
-                   lease->name, lease->holder, until);
+    return err_set(err, ST_CONFLICT,
+                   "%s is at work already: %.*s (until %s, or until it says more)", lease->name,
+                   (int)length, lease->holder, until);
 }
 
 /* Stores the lease as ours; somebody else may have been faster. */
@@ -42,7 +58,7 @@ static enum status take(struct store_tx *tx, struct lease *lease, struct err *er
 {
     int64_t now_s = clock_now_s();
     enum status status = store_tx_get(tx, &kind_lease, lease, err);
-    if (status == ST_OK && lease->until > now_s)
+    if (status == ST_OK && lease->until > now_s && !is_orphan(lease))
         return refuse(lease, err);
     return status == ST_OK || status == ST_NOT_FOUND ? put(tx, lease, now_s + LEASE_SECONDS, err)
                                                      : status;
@@ -82,11 +98,14 @@ static enum status put_until(struct lease_hold *hold, int64_t until_s, struct er
 enum status lease_keep(struct lease_hold *hold, struct err *err)
 {
     int64_t now_s = clock_now_s();
-    if (now_s >= hold->lease.until)
-        return err_set(err, ST_CONFLICT, "%s took too long and must begin again", hold->lease.name);
     if (hold->lease.until - now_s > LEASE_SECONDS / 2)
         return ST_OK;
-    return put_until(hold, now_s + LEASE_SECONDS, err);
+    enum status status = put_until(hold, now_s + LEASE_SECONDS, err);
+    return status == ST_CONFLICT ? err_set(err, ST_CONFLICT,
+                                           "%s took longer than %d s for a part of its work, and "
+                                           "another program has taken it over meanwhile",
+                                           hold->lease.name, LEASE_SECONDS)
+                                 : status;
 }
 
 void lease_give(struct lease_hold *hold)

@@ -192,6 +192,7 @@ static enum status absorb(const struct publish *publish, struct plan *plan, enum
         return status;
     decide(plan, refused ? PUBLISH_REFUSED : PUBLISH_FAILED, err->text);
     plan->result->action = plan->action;
+    plan->result->elsewhere = status == ST_NOT_FOUND;
     err_clear(err);
     return ST_OK;
 }

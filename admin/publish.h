@@ -30,6 +30,7 @@ enum publish_action {
 struct publish_result {
     char name[DKIM_RECORD_NAME_SIZE]; /* of the record */
     enum publish_action action;
+    bool elsewhere; /* refused because the server has no zone that the record would be in */
     char reason[ERR_TEXT_SIZE]; /* a sentence, or "" when the action says it all */
 };
 

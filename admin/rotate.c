@@ -67,14 +67,19 @@ static void tell(void *arg, const struct rotation_deed *deed)
                 deed->successor != NULL ? deed->successor : "", deed->reason);
 }
 
-static enum status answer(struct admin *admin, const struct rotation_options *options,
-                          const struct rotation_counts *counts, struct err *err)
+static void sum_up(struct admin *admin, const struct rotation_options *options,
+                   const struct rotation_counts *counts)
 {
     const char *verb = options->plan || admin->dry_run ? "would change" : "changed";
     output_line(&admin->output, "due: %" PRId64 ", %s: %" PRId64 ", failed: %" PRId64,
                 counts->looked, verb, counts->changed, counts->failed);
+}
+
+static enum status answer(const struct rotation_options *options,
+                          const struct rotation_counts *counts, struct err *err)
+{
     if (counts->stopped)
-        return err_set(err, ST_DENIED,
+        return err_set(err, ST_NOT_FOUND,
                        "stopped after %" PRId64 " failures (--max-failures %" PRId64
                        "): nothing else was done, look at them first (inkan dns check)",
                        counts->failed, options->max_failures);
@@ -96,10 +101,11 @@ static enum status go(struct admin *admin, const struct args *args, bool plan, s
     in.options.arg = admin;
     output_list_begin(&admin->output, NULL);
     status = rotation_run(admin, &in.options, &counts, err);
-    if (status != ST_OK)
-        return status;
-    output_list_end(&admin->output, &rotation_deed_kind);
-    return answer(admin, &in.options, &counts, err);
+    if (status == ST_OK || counts.looked > 0) /* what was done until it failed is told as well */
+        output_list_end(&admin->output, &rotation_deed_kind);
+    if (status == ST_OK || counts.looked > 0)
+        sum_up(admin, &in.options, &counts);
+    return status == ST_OK ? answer(&in.options, &counts, err) : status;
 }
 
 static enum status plan(struct admin *admin, const struct args *args, struct err *err)
@@ -115,10 +121,15 @@ static enum status run(struct admin *admin, const struct args *args, struct err 
 /* -- status ------------------------------------------------------------------------------------ */
 
 struct summary {
-    int64_t overdue, oldest_active_seconds;
+    int64_t overdue, overdue_since;
+    char *overdue_domain, *overdue_selector; /* the one that has waited for longest */
+    int64_t oldest_active_seconds;
 };
 static const struct field summary_fields[] = {
     OUTPUT_FIELD(struct summary, overdue, FIELD_INT, 0),
+    OUTPUT_FIELD(struct summary, overdue_since, FIELD_TIME, 0),
+    OUTPUT_FIELD(struct summary, overdue_domain, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct summary, overdue_selector, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct summary, oldest_active_seconds, FIELD_INT, 0),
 };
 static const struct kind summary_kind = OUTPUT_KIND("summary", struct summary, summary_fields);
@@ -156,7 +167,7 @@ static void write_tally(void *output, const struct tally *tally)
         output_record(output, &tally_kind, tally);
 }
 
-/* The names are those of the daemon's metrics. */
+/* The names are those of docs/rotation.md, "Alarms". */
 static void write_metric(void *out, const struct tally *tally)
 {
     buf_printf(out, "inkan_keys{state=\"%s\",algorithm=\"%s\"} %" PRId64 "\n", tally->state,
@@ -192,17 +203,24 @@ static void answer_people(struct output *output, const struct rotation_status *l
         output_line(output, "%s %s: %s: %s", alarm->domain, alarm->selector, alarm->alarm,
                     alarm->advice);
     }
-    if (look->overdue > 0)
+    if (look->overdue > 0) {
+        char since[CLOCK_DATE_SIZE];
+        clock_date(look->longest.due_s, since);
         output_line(output,
-                    "%" PRId64 " keys have been due for more than a day: does a timer start inkan "
-                    "rotate run?",
-                    look->overdue);
+                    "%s %s: overdue since %s, and %" PRId64 " keys in all for more than a day: see "
+                    "whether a timer starts inkan rotate run, and what it says",
+                    look->longest.domain, look->longest.selector, since, look->overdue);
+    }
 }
 
 static void answer_json(struct output *output, const struct rotation_status *look,
                         const struct rows *alarms)
 {
-    const struct summary summary = {look->overdue, look->oldest_active_s};
+    const struct summary summary = {.overdue = look->overdue,
+                                    .overdue_since = look->longest.due_s,
+                                    .overdue_domain = (char *)(uintptr_t)look->longest.domain,
+                                    .overdue_selector = (char *)(uintptr_t)look->longest.selector,
+                                    .oldest_active_seconds = look->oldest_active_s};
     output_begin(output, &summary_kind, &summary);
     output_list_begin(output, "keys");
     each_tally(look, write_tally, output);

@@ -12,6 +12,7 @@ enum { PAGE = 64 };
 static const struct field deed_fields[] = {
     OUTPUT_FIELD(struct rotation_deed, domain, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct rotation_deed, selector, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct rotation_deed, state, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct rotation_deed, deed, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct rotation_deed, at, FIELD_TIME, 0),
     OUTPUT_FIELD(struct rotation_deed, successor, FIELD_TEXT, 0),
@@ -68,11 +69,10 @@ static void judge(struct rotation *rotation, struct rotation_turn *turn)
 static void note_look(struct rotation_turn *turn, int64_t now_s)
 {
     struct key *key = turn->key;
-    if (turn->evidence.asked) {
-        key->checked = now_s;
+    if (turn->evidence.asked && turn->evidence.shown != KEY_SHOWN_UNKNOWN) {
+        key->checked = now_s; /* silence tells nothing, and is to be asked again soon */
         key->ttl = turn->ttl_s;
-        if (turn->evidence.shown != KEY_SHOWN_UNKNOWN)
-            key->shown = turn->evidence.shown;
+        key->shown = turn->evidence.shown;
     }
     if (turn->due.task == LIFECYCLE_WAIT)
         key->due = turn->due.at_s;
@@ -136,12 +136,13 @@ static const char *deed_of(const struct rotation_turn *turn)
 
 static void tell(struct rotation *rotation, struct rotation_turn *turn)
 {
+    const struct field *state = kind_field(&kind_key, SPAN_LIT("state"));
     bool failed = turn->status != ST_OK;
     const char *reason = failed ? turn->err.text : turn->due.reason;
     const struct rotation_deed deed = {
         .domain = turn->key->domain,
         .selector = turn->key->selector,
-        .state = turn->before,
+        .state = (char *)(uintptr_t)state->names[turn->before],
         .deed = (char *)(uintptr_t)deed_of(turn),
         .successor = turn->draft.key.selector,
         .reason = (char *)(uintptr_t)reason,
@@ -151,11 +152,11 @@ static void tell(struct rotation *rotation, struct rotation_turn *turn)
 }
 
 /* What was there is not: of one key that is its owner's doing, of many something larger. What is
- * waited for, or was missed before, says nothing. */
+ * waited for, was missed before, or cannot be seen now, says nothing. */
 static bool is_doubtful(const struct rotation_turn *turn)
 {
     return turn->evidence.asked && turn->shown_before == KEY_SHOWN_RIGHT &&
-           turn->evidence.shown != KEY_SHOWN_RIGHT;
+           turn->evidence.shown != KEY_SHOWN_RIGHT && turn->evidence.shown != KEY_SHOWN_UNKNOWN;
 }
 
 static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
@@ -165,6 +166,8 @@ static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
     struct err err = {0};
     if (turn->status == ST_OK) {
         enum status status = admin_transaction(rotation->admin, do_work, &work, &err);
+        if (status == ST_CONFLICT && !is_change(turn))
+            return; /* it was changed meanwhile, perhaps by its successor's turn: it is due again */
         if (status != ST_OK)
             fail(turn, status, &err);
     }
@@ -272,15 +275,21 @@ static bool is_enough(const struct rotation *rotation)
     return counts->stopped || (options->limit > 0 && counts->changed >= options->limit);
 }
 
+static enum status keep_lease(struct rotation *rotation, struct err *err)
+{
+    return rotation->admin->dry_run ? ST_OK : lease_keep(&rotation->lease, err);
+}
+
 static enum status do_turns(struct batch *batch, bool *enough_out, struct err *err)
 {
     struct rotation *rotation = batch->rotation;
     enum status status = ask_dns(batch, err);
     if (status == ST_OK)
+        status = keep_lease(rotation, err);
+    if (status == ST_OK)
         parallel_run(batch->count, make_draft, batch);
     for (size_t i = 0; status == ST_OK && i < batch->count && !*enough_out; i++) {
-        if (!rotation->admin->dry_run)
-            status = lease_keep(&rotation->lease, err);
+        status = keep_lease(rotation, err);
         if (status == ST_OK) {
             do_turn(rotation, &batch->turns[i]);
             progress_add(&rotation->progress, 1);
@@ -321,6 +330,12 @@ static enum status walk(struct rotation *rotation, struct err *err)
         rows_where_text(&query, "domain", rotation->options->domain);
     else
         rows_where_until(&query, "due", clock_now_s());
+    progress_begin(&rotation->progress, "keys", 0);
+    if (rotation->progress.shown) { /* nobody else wants to know */
+        enum status status = rows_count(rotation->store, &query, &rotation->progress.total, err);
+        if (status != ST_OK)
+            return status;
+    }
     return rows_walk(rotation->store, &query, visit_page, rotation, err);
 }
 
@@ -346,7 +361,6 @@ enum status rotation_run(struct admin *admin, const struct rotation_options *opt
     *out = (struct rotation_counts){0};
     enum status status = prepare(&rotation, err);
     if (status == ST_OK) {
-        progress_begin(&rotation.progress, "keys", 0);
         status = walk(&rotation, err);
         progress_end(&rotation.progress);
     }

@@ -14,7 +14,7 @@
 /* What was done to a key, or is due. */
 struct rotation_deed {
     char *domain, *selector;
-    int64_t state;   /* before; enum key_state */
+    char *state;     /* before */
     char *deed;      /* "prove", "make", "ask", "wait" ... */
     char *successor; /* the selector of the key that was made */
     char *reason;
@@ -38,8 +38,8 @@ struct rotation_options {
     const char *tenant; /* only its domains; NULL: all */
     const char *domain; /* only its keys, and those too that are not due; NULL: all */
     int64_t limit;      /* keys whose state changes or that get a successor, at most; 0: no limit */
-    int64_t max_failures; /* records that DNS showed before and does not now, and changes that could
-                           * not be made */
+    int64_t max_failures; /* records that DNS showed before and says now that it does not have, and
+                           * changes that could not be made */
     bool plan;            /* says what is due, and does nothing; asks no DNS */
     rotation_told *told;  /* called for each deed; for waiting only when planning */
     void *arg;
@@ -54,6 +54,7 @@ enum status rotation_run(struct admin *admin, const struct rotation_options *opt
 struct rotation_policy {
     struct lifecycle_policy life;
     struct keys_plan plan;
+    bool suspended; /* the domain or its tenant: nothing signs */
 };
 /* Its own, else its tenant's, else that of the settings. */
 enum status rotation_policy(const struct settings *settings, const struct tenant *tenant,

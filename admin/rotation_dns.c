@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 
 struct rotation_dns {
     struct proofs proofs;
-    struct publish *publish; /* NULL: others bring the records to DNS */
+    struct publish *publish;    /* NULL: others bring the records to DNS */
+    char warned[ERR_TEXT_SIZE]; /* why a record was not published, as it was last said */
 };
 
 enum status rotation_dns_open(struct rotation *rotation, struct err *err)
@@ -35,10 +37,28 @@ void rotation_dns_close(struct rotation_dns *dns)
 /* -- publishing ----------------------------------------------------------------------------------
  */
 
+/* Of thousands of records that fail for one reason the first is named. */
+static void warn(struct rotation_dns *dns, const char *what, const char *reason)
+{
+    if (strcmp(dns->warned, reason) == 0)
+        return;
+    snprintf(dns->warned, sizeof dns->warned, "%s", reason);
+    admin_warn("%s not published: %s", what, reason);
+}
+
 /* A zone that is somebody else's is no failure: its owner publishes the record, and DNS will show
- * whether. That is seen when it is asked; so here only what was done is noted. */
-static void publish(const struct rotation_dns *dns, struct rotation_turn *const *turns,
-                    size_t count)
+ * whether. */
+static void note_published(struct rotation_dns *dns, struct rotation_turn *turn,
+                           const struct publish_result *result)
+{
+    bool refused = result->action == PUBLISH_REFUSED && !result->elsewhere;
+    if (refused || result->action == PUBLISH_FAILED)
+        warn(dns, result->name, result->reason);
+    if (result->reason[0] != '\0')
+        buf_printf(&turn->seen, "update server: %s; ", result->reason);
+}
+
+static void publish(struct rotation_dns *dns, struct rotation_turn *const *turns, size_t count)
 {
     struct key *keys = calloc(count, sizeof *keys); /* borrow what the keys of the page hold */
     struct publish_result *results = calloc(count, sizeof *results);
@@ -47,11 +67,9 @@ static void publish(const struct rotation_dns *dns, struct rotation_turn *const 
         keys[i] = *turns[i]->key;
     if (keys != NULL && results != NULL &&
         publish_keys(dns->publish, keys, count, results, &err) != ST_OK)
-        err_clear(&err);
-    for (size_t i = 0; results != NULL && i < count; i++) {
-        if (results[i].reason[0] != '\0')
-            buf_printf(&turns[i]->seen, "update server: %s; ", results[i].reason);
-    }
+        warn(dns, "records", err.text);
+    for (size_t i = 0; results != NULL && i < count; i++)
+        note_published(dns, turns[i], &results[i]);
     free(keys);
     free(results);
 }

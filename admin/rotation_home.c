@@ -37,6 +37,7 @@ enum status rotation_policy(const struct settings *settings, const struct tenant
                             struct err *err)
 {
     int64_t now_s = clock_now_s();
+    out->suspended = domain->status == ACCOUNT_SUSPENDED || tenant->status == ACCOUNT_SUSPENDED;
     const char *freeze = first_text(domain->freeze, tenant->freeze, settings->lifecycle.freeze);
     out->life = (struct lifecycle_policy){
         .max_age_s = first_set(domain->max_age, tenant->max_age, settings->lifecycle.max_age_s),
@@ -62,7 +63,10 @@ static enum status load_domain(struct rotation *rotation, const char *name, stru
     if (domain->name != NULL && strcmp(domain->name, name) == 0)
         return ST_OK;
     kind_clear(&kind_domain, domain);
-    return store_domain(rotation->store, name, domain, err);
+    enum status status = store_domain(rotation->store, name, domain, err);
+    if (status != ST_OK)
+        kind_clear(&kind_domain, domain); /* else the next key of that name would find half of it */
+    return status;
 }
 
 static enum status find_tenant(struct rotation *rotation, const char *name,
@@ -76,6 +80,7 @@ static enum status find_tenant(struct rotation *rotation, const char *name,
             return err_set(err, ST_TEMP, "no memory");
         enum status status = store_tenant(rotation->store, name, &known->tenant, err);
         if (status != ST_OK) {
+            kind_clear(&kind_tenant, &known->tenant);
             free(known);
             return status;
         }
@@ -133,8 +138,7 @@ enum status rotation_settle(struct rotation *rotation, struct rotation_turn *tur
     turn->delegation = span_dup(span_str(domain->delegation));
     if (turn->tenant == NULL || turn->delegation == NULL)
         return err_set(err, ST_TEMP, "no memory");
-    turn->evidence.suspended =
-        domain->status == ACCOUNT_SUSPENDED || tenant->status == ACCOUNT_SUSPENDED;
+    turn->evidence.suspended = policy.suspended;
     choose_spec(&policy.plan, turn);
     return ST_OK;
 }

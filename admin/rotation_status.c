@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/rotation_status.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/cursor.h"
@@ -24,8 +25,10 @@ static const struct {
     [LIFECYCLE_GONE] = {"gone",
                         "DNS does not show its record, so what it signs fails: publish it (inkan "
                         "dns check, inkan dns records) or make another key sign"},
-    [LIFECYCLE_OVERAGE] = {"old", "it is older than max_age: publish the record of its successor, "
-                                  "or see why there is none (inkan rotate plan --domain)"},
+    [LIFECYCLE_OVERAGE] = {"old",
+                           "it is older than max_age: publish the record of its successor, "
+                           "or see why there is none (inkan rotate plan --domain); retire it "
+                           "if its algorithm is no longer wanted"},
     [LIFECYCLE_STUCK] = {"stuck", "DNS has not come to show its record for a week, so it does not "
                                   "sign: publish it (inkan dns records) or revoke it"},
 };
@@ -50,8 +53,13 @@ static void count(struct rotation_status *status, const struct key *key, int64_t
     status->keys[key->state][key->algorithm]++;
     if (key->state == KEY_ACTIVE && now_s - key->activated > status->oldest_active_s)
         status->oldest_active_s = now_s - key->activated;
-    if (key->due > 0 && key->due < now_s - OVERDUE_S)
-        status->overdue++;
+    if (key->due == 0 || key->due >= now_s - OVERDUE_S)
+        return;
+    if (status->overdue++ == 0 || key->due < status->longest.due_s) {
+        status->longest.due_s = key->due;
+        snprintf(status->longest.domain, sizeof status->longest.domain, "%s", key->domain);
+        snprintf(status->longest.selector, sizeof status->longest.selector, "%s", key->selector);
+    }
 }
 
 /* Goes on to the domain of a key; one that was added or removed meanwhile may be missing. */
@@ -84,6 +92,8 @@ static enum status look_at(struct looking *looking, struct key *key, struct err 
         status = rotation_policy_of(&looking->rotation, domain, &policy, err);
     if (status != ST_OK || domain == NULL)
         return status;
+    if (policy.suspended)
+        policy.life.max_age_s = 0; /* it gets no successor, and signs nothing */
     enum lifecycle_alarm alarm = lifecycle_alarm(key, &policy.life, looking->now_s);
     looking->status->alarms[alarm]++;
     const struct rotation_alarm told = {.domain = key->domain,

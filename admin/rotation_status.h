@@ -16,6 +16,10 @@ struct rotation_status {
     int64_t keys[ROTATION_STATES][DKIM_ALGORITHMS];
     int64_t oldest_active_s; /* age; 0: no key is active */
     int64_t overdue;         /* keys that have been due for more than a day */
+    struct {
+        char domain[DKIM_DOMAIN_SIZE], selector[DKIM_DOMAIN_SIZE];
+        int64_t due_s;
+    } longest; /* of these; only if there is one */
     int64_t alarms[LIFECYCLE_ALARMS];
 };
 
