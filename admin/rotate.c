@@ -253,8 +253,8 @@ static enum status status_of_keys(struct admin *admin, const struct args *args, 
 }
 
 static const struct command commands[] = {
-    {"plan", "[--tenant T] [--domain D]", "shows which keys are due, and for what; asks no DNS",
-     plan},
+    {"plan", "[--tenant T] [--domain D] [--limit N]",
+     "shows which keys are due, and for what; asks no DNS", plan},
     {"run", "[--tenant T] [--domain D] [--limit N] [--max-failures N]",
      "makes all lives of keys go on that are due", run},
     {"status", "[--metrics]",

@@ -299,11 +299,12 @@ static enum status do_turns(struct batch *batch, bool *enough_out, struct err *e
     return status;
 }
 
-static void tell_plan(struct batch *batch)
+static void tell_plan(struct batch *batch, bool *enough_out)
 {
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count && !*enough_out; i++) {
         tell(batch->rotation, &batch->turns[i]);
         batch->rotation->counts->changed += is_change(&batch->turns[i]);
+        *enough_out = is_enough(batch->rotation);
     }
 }
 
@@ -314,7 +315,7 @@ static enum status visit_page(void *arg, struct rows *page, struct err *err)
     enum status status = begin_turns(&batch, page, err);
     rotation->counts->looked += (int64_t)batch.count;
     if (status == ST_OK && rotation->options->plan)
-        tell_plan(&batch);
+        tell_plan(&batch, &page->enough);
     else if (status == ST_OK)
         status = do_turns(&batch, &page->enough, err);
     end_turns(&batch);

@@ -195,6 +195,10 @@ def test_nothing_is_due_twice(make_site):
     assert "due: 2, changed: 2, failed: 0" in site.run()
     assert "due: 0," in site.run()
     assert "due: 0," in site.inkan.ok("rotate", "plan")
+    change_store(site, "UPDATE key SET activated = 1, state = 'active', due = 1, checked = updated")
+    assert site.inkan.ok("rotate", "plan").count(": make (it comes of age)") == 2
+    assert site.inkan.ok("rotate", "plan", "--limit", "1").count(": make (it comes of age)") == 1
+    change_store(site, "UPDATE key SET activated = 0, state = 'published', published = updated")
     told = site.inkan.ok("rotate", "plan", "--domain", ZONE)
     assert re.search(rf"{ZONE} \S+: wait until \S+Z \(its record is not known everywhere yet\)",
                      told)
