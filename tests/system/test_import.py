@@ -79,7 +79,7 @@ def plain_rows(count, **more):
 def full_row(pem):
     return {"domain": "B\u00fccher.Example", "tenant": "acme", "algorithm": "rsa-sha256",
             "selector": "s1", "private_key": pem["rsa"], "activate": True, "delegate": False,
-            "subdomains": True, "canonicalization": "relaxed/simple", "expiry": 3600,
+            "subdomains": True, "canonicalization": "relaxed/simple", "expiry": "1h", "soak": 90,
             "note": "said \"yes\", twice"}
 
 
@@ -92,7 +92,8 @@ def test_every_field_arrives(inkan, pem, name, form):
                                                    "failed": 0, "errors": []})
     domain = inkan.json("domain", "show", "xn--bcher-kva.example")
     assert (domain["tenant"], domain["subdomains"], domain["canonicalization"], domain["expiry"],
-            domain["note"]) == ("acme", True, "relaxed/simple", 3600, "said \"yes\", twice")
+            domain["soak"], domain["note"]) == ("acme", True, "relaxed/simple", 3600, 90,
+                                                "said \"yes\", twice")
     key, = inkan.json("key", "list", "xn--bcher-kva.example")
     assert (key["selector"], key["state"], key["bits"]) == ("s1", "active", 1024)
     assert inkan.run("store", "check").returncode == DONE
@@ -160,7 +161,7 @@ BAD_ROWS = {
     "activate without a key": ({"algorithm": "none", "activate": True}, "the row has no key"),
     "activate neither yes nor no": ({"activate": "perhaps"}, "activate: neither yes nor no"),
     "delegate": ({"delegate": True}, "delegate: [dns] delegation_zone is not set"),
-    "bad expiry": ({"expiry": "soon"}, "expiry: not a number"),
+    "bad expiry": ({"expiry": "soon"}, "expiry: not a duration"),
     "bad canonicalization": ({"canonicalization": "odd"}, "canonicalization"),
     "bad status": ({"status": "asleep"}, "status: not one of active, suspended"),
     "control character": ({"note": "a\u0007b"}, "control character"),
