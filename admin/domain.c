@@ -238,7 +238,9 @@ static const struct command commands[] = {
     {"list", "[--tenant T]", "shows all domains", list},
     {"show", "DOMAIN", "shows one", show},
     {"set", "DOMAIN key=value...",
-     "changes settings of a domain (subdomains, canonicalization, expiry, note)", set},
+     "changes settings of a domain (subdomains, canonicalization, expiry, algorithms, max_age, "
+     "soak, overlap, tombstone, freeze, note)",
+     set},
     {"suspend", "DOMAIN", "stops signing for it", suspend},
     {"resume", "DOMAIN", "signs for it again", resume},
     {"remove", "DOMAIN", "removes a domain and its keys", remove_one},

@@ -31,7 +31,7 @@ void import_batch_clear(struct import_batch *batch)
     if (batch->rows != NULL)
         import_batch_reset(batch);
     free(batch->rows);
-    free(batch->tenant);
+    kind_clear(&kind_tenant, &batch->tenant);
 }
 
 /* A fault of the row and not of the store: others may fare better. */
@@ -67,16 +67,12 @@ static void cut_behind_failure(struct import_batch *batch)
 
 static enum status find_tenant(struct import_batch *batch, const char *name, struct err *err)
 {
-    struct tenant tenant = {.name = NULL};
-    if (batch->tenant != NULL && strcmp(batch->tenant, name) == 0)
+    if (batch->tenant.name != NULL && strcmp(batch->tenant.name, name) == 0)
         return ST_OK;
-    enum status status = admin_named(store_tenant(batch->store, name, &tenant, err), err);
-    if (status == ST_OK) {
-        free(batch->tenant);
-        batch->tenant = tenant.name;
-        tenant.name = NULL;
-    }
-    kind_clear(&kind_tenant, &tenant);
+    kind_clear(&kind_tenant, &batch->tenant);
+    enum status status = admin_named(store_tenant(batch->store, name, &batch->tenant, err), err);
+    if (status != ST_OK)
+        kind_clear(&kind_tenant, &batch->tenant);
     return status;
 }
 
@@ -108,6 +104,31 @@ static enum status look_for_key(struct import_batch *batch, struct import_row *r
     return status == ST_NOT_FOUND ? ST_OK : status;
 }
 
+/* The row that adds the domain: this one, or one before it. */
+static const struct import_row *adding_row(const struct import_batch *batch,
+                                           const struct import_row *row)
+{
+    for (const struct import_row *before = batch->rows; before < row; before++)
+        if (before->outcome == IMPORT_PENDING && strcmp(before->domain.name, row->domain.name) == 0)
+            return before;
+    return row;
+}
+
+/* What the row leaves open its domain decides, as it stands in the store or is to stand there, else
+ * the tenant, else the settings. */
+static enum status plan_row(const struct import_batch *batch, struct import_row *row,
+                            const struct domain *domain, struct err *err)
+{
+    const char *algorithms = domain->algorithms;
+    if (row->planned || row->outcome != IMPORT_PENDING)
+        return ST_OK;
+    if (algorithms == NULL || algorithms[0] == '\0')
+        algorithms = batch->tenant.algorithms;
+    if (algorithms == NULL || algorithms[0] == '\0')
+        algorithms = batch->settings->lifecycle.algorithms;
+    return import_row_plan(row, algorithms, err);
+}
+
 /* Most rows of an import that is started again end here, before a key is made. */
 static enum status look_for_row(struct import_batch *batch, struct import_row *row, struct err *err)
 {
@@ -116,14 +137,20 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     if (status != ST_OK)
         return status;
     status = store_domain(batch->store, row->domain.name, &domain, err);
+    const struct domain *standing =
+        status == ST_NOT_FOUND ? &adding_row(batch, row)->domain : &domain;
     if (status == ST_OK)
         status = check_owner(row, &domain, err);
     if (status == ST_OK && is_of_key(row))
         status = look_for_key(batch, row, err);
     else if (status == ST_OK)
         row->outcome = IMPORT_EXISTED;
+    if (status == ST_NOT_FOUND)
+        status = ST_OK;
+    if (status == ST_OK)
+        status = plan_row(batch, row, standing, err);
     kind_clear(&kind_domain, &domain);
-    return status == ST_NOT_FOUND ? ST_OK : status;
+    return status;
 }
 
 static enum status look_for_rows(struct import_batch *batch, struct err *err)

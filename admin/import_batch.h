@@ -20,7 +20,7 @@ struct import_batch {
     struct store *store;
     struct import_row *rows; /* IMPORT_BATCH_ROWS of them */
     size_t count;
-    char *tenant; /* the last one that was found */
+    struct tenant tenant; /* the last one that was found */
 };
 
 /* Memory and the store; ST_TEMP, or as admin_store. Clear also after a failure. */

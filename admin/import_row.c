@@ -71,6 +71,8 @@ void import_row_clear(struct import_row *row)
     for (size_t i = 0; i < DKIM_ALGORITHMS; i++)
         keys_draft_clear(&row->drafts[i]);
     row->draft_count = row->plan.count = 0;
+    row->planned = false;
+    row->bits = 0;
 }
 
 /* -- single fields -------------------------------------------------------------------------- */
@@ -165,40 +167,51 @@ static enum status read_private_key(const struct import_values *values, struct i
     return buf_check(&out->pem, "private_key", err);
 }
 
-static enum status read_plan(const struct settings *settings, const struct import_values *values,
-                             struct import_row *out, struct err *err)
+static enum status check_count(const struct import_row *row, struct err *err)
 {
-    int64_t bits;
-    struct span text = given(values, OWN_ALGORITHM);
-    enum status status = read_bits(values, &bits, err);
-    if (status != ST_OK)
-        return status;
-    if (span_equal(text, SPAN_LIT("none")))
-        return bits == 0 ? ST_OK : err_set(err, ST_INVALID, "bits: the row has no key");
-    char *copy = span_dup(text.len > 0 ? text : span_str(settings->lifecycle.algorithms));
-    if (copy == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    status = keys_plan_parse(copy, bits, &out->plan, err);
-    free(copy);
-    return status == ST_OK ? ST_OK : err_context(err, "algorithm");
+    size_t keys = row->pem.len > 0 ? 1 : row->plan.count;
+    if (row->selector != NULL && keys != 1)
+        return err_set(err, ST_INVALID, "selector: names one key, the row has %zu", keys);
+    if (row->activate && keys == 0)
+        return err_set(err, ST_INVALID, "activate: the row has no key");
+    return ST_OK;
 }
 
-static enum status read_keys(const struct settings *settings, const struct import_values *values,
-                             struct import_row *out, struct err *err)
+enum status import_row_plan(struct import_row *row, const char *algorithms, struct err *err)
+{
+    row->planned = true;
+    if (keys_plan_parse(algorithms, row->bits, &row->plan, err) != ST_OK)
+        return err_context(err, "algorithm");
+    return check_count(row, err);
+}
+
+static enum status read_plan(const struct import_values *values, struct import_row *out,
+                             struct err *err)
+{
+    struct span text = given(values, OWN_ALGORITHM);
+    enum status status = read_bits(values, &out->bits, err);
+    if (status != ST_OK || text.len == 0)
+        return status;
+    if (span_equal(text, SPAN_LIT("none"))) {
+        out->planned = true;
+        return out->bits == 0 ? check_count(out, err)
+                              : err_set(err, ST_INVALID, "bits: the row has no key");
+    }
+    char *copy = span_dup(text);
+    if (copy == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    status = import_row_plan(out, copy, err);
+    free(copy);
+    return status;
+}
+
+static enum status read_keys(const struct import_values *values, struct import_row *out,
+                             struct err *err)
 {
     out->pem = BUF_SECRET(0);
     out->algorithm = -1;
-    bool brought = given(values, OWN_PRIVATE_KEY).len > 0;
-    enum status status =
-        brought ? read_private_key(values, out, err) : read_plan(settings, values, out, err);
-    if (status != ST_OK)
-        return status;
-    size_t keys = brought ? 1 : out->plan.count;
-    if (out->selector != NULL && keys != 1)
-        return err_set(err, ST_INVALID, "selector: names one key, the row has %zu", keys);
-    if (out->activate && keys == 0)
-        return err_set(err, ST_INVALID, "activate: the row has no key");
-    return ST_OK;
+    out->planned = given(values, OWN_PRIVATE_KEY).len > 0;
+    return out->planned ? read_private_key(values, out, err) : read_plan(values, out, err);
 }
 
 /* A private key in a wrong column would end in an error text, or in a note that all may read. */
@@ -239,5 +252,5 @@ enum status import_row_read(const struct settings *settings, const struct import
         status = read_flag(values, OWN_DELEGATE, &delegated, err);
     if (status == ST_OK && delegated)
         status = delegate(settings, &out->domain, err);
-    return status == ST_OK ? read_keys(settings, values, out, err) : status;
+    return status == ST_OK ? read_keys(values, out, err) : status;
 }

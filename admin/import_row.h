@@ -3,7 +3,8 @@
  * One row of a bulk import: a domain with its keys, or one key of a domain. The fields are
  *
  *     domain, tenant       must be there
- *     algorithm            of the keys to make, as in the settings; "none": no key
+ *     algorithm            of the keys to make, as in the settings; "none": no key; else the
+ *                          policy of the domain counts, of the tenant, and the settings
  *     bits                 of an RSA key to make
  *     selector             of the one key of the row; without it the template of the settings
  *     private_key          PEM, instead of a key to make
@@ -36,7 +37,9 @@ enum import_outcome { IMPORT_PENDING, IMPORT_ADDED, IMPORT_EXISTED, IMPORT_FAILE
 struct import_row {
     int64_t line;
     struct domain domain;  /* as it is to be added */
+    bool planned;          /* what the row says of its keys is enough to know which */
     struct keys_plan plan; /* of keys to make; empty with a private key */
+    int64_t bits;          /* of an RSA key to make; 0: not given */
     char *selector;        /* NULL: by the template */
     struct buf pem;        /* secret; empty: keys are made */
     int algorithm;         /* the private key's must be; -1: any */
@@ -49,8 +52,12 @@ struct import_row {
 void import_row_clear(struct import_row *row); /* wipes; the line, outcome and err stay */
 
 /* Checks the values and makes them a row (cleared or zeroed before). ST_INVALID says what is
- * wrong; clear also then. */
+ * wrong; clear also then. If it is not `planned` then, import_row_plan has to follow. */
 enum status import_row_read(const struct settings *settings, const struct import_values *values,
                             struct import_row *out, struct err *err) MUST_CHECK;
+/* Makes the plan from a list of algorithms as in the settings, and of the bits. ST_INVALID: they do
+ * not go together, or not with a selector. */
+enum status import_row_plan(struct import_row *row, const char *algorithms,
+                            struct err *err) MUST_CHECK;
 
 #endif

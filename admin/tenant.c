@@ -82,7 +82,10 @@ static const struct command commands[] = {
     {"add", "NAME [key=value...]", "adds a customer", add},
     {"list", "", "shows all tenants", list},
     {"show", "NAME", "shows one", show},
-    {"set", "NAME key=value...", "changes settings of a tenant (note)", set},
+    {"set", "NAME key=value...",
+     "changes settings of a tenant (on_unpublished, algorithms, max_age, soak, overlap, tombstone, "
+     "freeze, note)",
+     set},
     {"suspend", "NAME", "stops signing for all its domains", suspend},
     {"resume", "NAME", "signs for them again", resume},
     {"remove", "NAME", "removes a tenant without domains", remove_one},

@@ -136,8 +136,9 @@ void settings_manual(struct buf *out);
 
 /* The parsers of single values, for other readers of the same forms (tenant set ...). Their error
  * text says what is wrong without repeating the value. A duration is a number with ms, s, m, h,
- * d or w behind it ("0" needs no unit); a size takes K, M, G. */
+ * d or w behind it ("0" needs no unit), of seconds a whole number of them; a size takes K, M, G. */
 enum status settings_parse_duration(struct span text, int64_t *ms_out, struct err *err) MUST_CHECK;
+enum status settings_parse_seconds(struct span text, int64_t *s_out, struct err *err) MUST_CHECK;
 enum status settings_parse_size(struct span text, int64_t *octets_out, struct err *err) MUST_CHECK;
 enum status settings_parse_bool(struct span text, bool *out, struct err *err) MUST_CHECK;
 /* Only looks: ST_INVALID for what `lifecycle.algorithms` may not be. */

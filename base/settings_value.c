@@ -106,6 +106,17 @@ enum status settings_parse_duration(struct span text, int64_t *ms_out, struct er
     return status;
 }
 
+enum status settings_parse_seconds(struct span text, int64_t *s_out, struct err *err)
+{
+    int64_t ms = 0;
+    enum status status = settings_parse_duration(text, &ms, err);
+    if (status == ST_OK && ms % 1000 != 0)
+        status = err_set(err, ST_INVALID, "not a whole number of seconds");
+    if (status == ST_OK)
+        *s_out = ms / 1000;
+    return status;
+}
+
 enum status settings_parse_size(struct span text, int64_t *octets_out, struct err *err)
 {
     int64_t value = 0;
@@ -130,17 +141,6 @@ enum status settings_parse_bool(struct span text, bool *out, struct err *err)
                 return ST_OK;
             }
     return err_set(err, ST_INVALID, "neither yes nor no");
-}
-
-static enum status seconds_read(struct span text, int64_t *out, struct err *err)
-{
-    int64_t ms = 0;
-    enum status status = settings_parse_duration(text, &ms, err);
-    if (status == ST_OK && ms % 1000 != 0)
-        status = err_set(err, ST_INVALID, "not a whole number of seconds");
-    if (status == ST_OK)
-        *out = ms / 1000;
-    return status;
 }
 
 static void units_print(int64_t value, const struct unit *units, size_t count, struct buf *out)
@@ -185,7 +185,7 @@ static const struct {
     [TYPE_OCTAL] = {octal_read, octal_print},
     [TYPE_SIZE] = {settings_parse_size, size_print},
     [TYPE_MILLISECONDS] = {settings_parse_duration, milliseconds_print},
-    [TYPE_SECONDS] = {seconds_read, seconds_print},
+    [TYPE_SECONDS] = {settings_parse_seconds, seconds_print},
 };
 
 /* Blanks do not count, so that a word that is a list may be written like other lists. */

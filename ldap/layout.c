@@ -170,8 +170,7 @@ static const struct {
     {LAYOUT_STATE, "inkanState", "inkanSchemaVersion"},
 };
 
-/* In cn=state that was there before. */
-static enum status set_version(struct directory *dir, int version, struct err *err)
+enum status layout_set_version(struct directory *dir, int version, struct err *err)
 {
     struct buf dn = {0}, text = {0};
     struct writes writes = {0};
@@ -225,5 +224,5 @@ enum status layout_make(struct directory *dir, int version, struct err *err)
         return err_set(err, ST_BROKEN, "ldap: load migrations/ldap/inkan.ldif into the server: %s",
                        why.text);
     }
-    return st == ST_OK ? set_version(dir, version, err) : st;
+    return st;
 }

@@ -43,8 +43,11 @@ struct layout_numbers {
  */
 enum status layout_read(struct directory *dir, struct layout_numbers *out, struct buf *journal,
                         struct err *err) MUST_CHECK;
-/* Makes what is missing of the places below the root, which must exist, and sets the schema's
- * version; cn=state comes last, so that what is cut short is no store. */
+/* Makes what is missing of the places below the root, which must exist, once the server is known to
+ * have our newest schema (else ST_BROKEN); cn=state comes last, with that version, so that what is
+ * cut short is no store. One that was there before keeps its version. */
 enum status layout_make(struct directory *dir, int version, struct err *err) MUST_CHECK;
+/* Sets the version in cn=state, which must be there. */
+enum status layout_set_version(struct directory *dir, int version, struct err *err) MUST_CHECK;
 
 #endif

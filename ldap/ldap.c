@@ -18,6 +18,7 @@
 #include "ldap/referral.h"
 #include "ldap/replica.h"
 #include "ldap/transaction.h"
+#include "ldap/upgrade.h"
 #include "ldap/watch.h"
 
 static enum status check(const char *text, struct err *err)
@@ -141,7 +142,18 @@ static enum status check_before(const struct driver_options *options, const char
     return ST_OK;
 }
 
-/* The classes and attributes are the server's to load; here only the entries are made. */
+/* The classes and attributes are the server's to load; here only the entries are made and brought
+ * in line. The version comes last, so what is cut short is done again. */
+static enum status change_schema(struct directory *dir, const struct driver_migration *migration,
+                                 struct err *err)
+{
+    enum status st = layout_make(dir, migration->version, err);
+    if (st == ST_OK)
+        st = upgrade_records(dir, migration, err);
+    dir->base.deadline_ms = clock_monotonic_ms() + migration->timeout_ms;
+    return st == ST_OK ? layout_set_version(dir, migration->version, err) : st;
+}
+
 static enum status migrate(const struct driver_options *options, struct driver_migration *migration,
                            struct err *err)
 {
@@ -160,7 +172,7 @@ static enum status migrate(const struct driver_options *options, struct driver_m
     if (st == ST_OK)
         st = check_before(options, directory_of(conn)->root, migration, err);
     if (st == ST_OK)
-        st = layout_make(directory_of(conn), migration->version, err);
+        st = change_schema(directory_of(conn), migration, err);
     if (st == ST_OK)
         migration->after = migration->version;
     ldap_close_directory(conn);

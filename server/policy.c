@@ -163,6 +163,7 @@ void policy_decide_author(const struct policy *policy, const struct policy_origi
 {
     struct dkim_mailboxes from = {0}, sender = {0};
     out->domain_count = 0;
+    out->provider_asked = false;
     decide(out, POLICY_SIGN, "sign", "the client may sign");
     if (origin->peer.exempt)
         decide(out, POLICY_PASS_UNSIGNED, "exempt", "the client is exempt from signing");
@@ -177,17 +178,19 @@ void policy_decide_author(const struct policy *policy, const struct policy_origi
     dkim_mailboxes_clear(&sender);
 }
 
-/* Signing with a key that DNS does not show is worse than not signing, the tenant says. */
+/* Signing with a key that DNS does not show is worse than not signing, the tenant says. Who answers
+ * for the provider may be in the same plight, under its own name or that of a parent. */
 static void decide_unpublished(const struct policy *policy, const struct signers *signers,
                                struct policy_decision *out)
 {
     bool ask = signers->on_unpublished == UNPUBLISHED_PROVIDER && policy->provider[0] != '\0' &&
-               strcmp(signers->domain, policy->provider) != 0;
+               !out->provider_asked && strcmp(signers->domain, policy->provider) != 0;
     decide(out, ask ? POLICY_ASK_PROVIDER : POLICY_PASS_UNSIGNED, "unpublished",
            "DNS does not show the record of a key of %s", signers->domain);
     if (ask) {
         snprintf(out->domains[0], sizeof out->domains[0], "%s", policy->provider);
         out->domain_count = 1;
+        out->provider_asked = true;
     }
 }
 

@@ -53,6 +53,7 @@ struct policy_decision {
      * counts (From, then Sender if the settings say from,sender). */
     char domains[2][DKIM_DOMAIN_SIZE];
     size_t domain_count;
+    bool provider_asked; /* POLICY_ASK_PROVIDER has come */
 };
 
 /* The first half: origin and authors. POLICY_SIGN means go on and look up the domains. */
@@ -60,7 +61,8 @@ void policy_decide_author(const struct policy *policy, const struct policy_origi
                           const struct dkim_fields *fields, struct policy_decision *out);
 
 /* The second half: what the look-up of decision->domains gave (`found` with its error, and the
- * signers if ST_OK). Sets action, reason and text. POLICY_ASK_PROVIDER comes at most once. */
+ * signers if ST_OK). Sets action, reason and text, and with POLICY_ASK_PROVIDER, which comes at
+ * most once after policy_decide_author, the domains. */
 struct policy_lookup {
     enum status found;
     const struct err *err;

@@ -64,17 +64,38 @@ enum status field_set_text(const struct field *field, void *record, struct span 
 
 /* -- text to field and back --------------------------------------------------------------- */
 
-static enum status int_from_text(const struct field *field, struct span text, int64_t *out,
-                                 struct err *err)
+/* What does not fit is the largest or smallest number there is. */
+static bool read_number(struct span text, int64_t *out)
 {
     char digits[24] = "";
     char *end = NULL;
     if (text.len > 0 && text.len < sizeof digits)
         memcpy(digits, text.data, text.len);
-    long long number = strtoll(digits, &end, 10);
-    bool plain = digits[0] == '-' || ascii_digit(digits[0]);
-    if (!plain || *end != '\0' || number < field->min || number > field->max)
+    *out = strtoll(digits, &end, 10);
+    return (digits[0] == '-' || ascii_digit(digits[0])) && *end == '\0';
+}
+
+static enum status int_from_text(const struct field *field, struct span text, int64_t *out,
+                                 struct err *err)
+{
+    int64_t number = 0;
+    if (!read_number(text, &number) || number < field->min || number > field->max)
         return err_set(err, ST_INVALID, "%s: not a number from %" PRId64 " to %" PRId64,
+                       field->name, field->min, field->max);
+    *out = number;
+    return ST_OK;
+}
+
+static enum status seconds_from_text(const struct field *field, struct span text, int64_t *out,
+                                     struct err *err)
+{
+    struct err why = {0};
+    int64_t number = 0;
+    bool good = read_number(text, &number) || settings_parse_seconds(text, &number, &why) == ST_OK;
+    if (!good || number < field->min || number > field->max)
+        return err_set(err, ST_INVALID,
+                       "%s: not a duration from %" PRId64 " to %" PRId64
+                       " seconds (a number of seconds, or one with s, m, h, d or w)",
                        field->name, field->min, field->max);
     *out = number;
     return ST_OK;
@@ -115,7 +136,8 @@ enum status field_from_text(const struct field *field, void *record, struct span
         return field_set_text(field, record, text, err);
     case FIELD_INT:
     case FIELD_TIME:
-        return int_from_text(field, text, field_int(field, record), err);
+        return (field->flags & FIELD_SECONDS ? seconds_from_text : int_from_text)(
+            field, text, field_int(field, record), err);
     case FIELD_BOOL:
         return bool_from_text(field, text, field_int(field, record), err);
     case FIELD_ENUM:

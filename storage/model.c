@@ -86,6 +86,7 @@ static enum status check_algorithms(struct span value, struct err *err)
         .name = #m, .type = FIELD_INT, .flags = (fl), .offset = offsetof(struct s, m),             \
         .min = (lo), .max = (hi), .help = (hp)                                                     \
     }
+#define SECONDS(s, m, fl, lo, hi, hp) INTEGER(s, m, (fl) | FIELD_SECONDS, lo, hi, hp)
 #define BOOLEAN(s, m, fl, hp)                                                                      \
     {                                                                                              \
         .name = #m, .type = FIELD_BOOL, .flags = (fl), .offset = offsetof(struct s, m), .max = 1,  \
@@ -111,13 +112,13 @@ static enum status check_algorithms(struct span value, struct err *err)
 #define POLICY(s)                                                                                  \
     TEXT(s, algorithms, FIELD_SETTABLE | FIELD_WIDE, ALGORITHMS_MAX, check_algorithms,             \
          "keys that its new domains, and its keys' successors, are made by"),                      \
-        INTEGER(s, max_age, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
+        SECONDS(s, max_age, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
                 "seconds after which a key is replaced; 0: as the settings say"),                  \
-        INTEGER(s, soak, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                                  \
+        SECONDS(s, soak, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                                  \
                 "seconds that DNS shows a key before it signs; 0: as the settings say"),           \
-        INTEGER(s, overlap, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
+        SECONDS(s, overlap, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                               \
                 "seconds that a retired key's record stays; 0: as the settings say"),              \
-        INTEGER(s, tombstone, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                             \
+        SECONDS(s, tombstone, FIELD_SETTABLE | FIELD_WIDE, 0, AGE_MAX,                             \
                 "seconds that a revoked key's empty record stays; 0: as the settings say"),        \
         TEXT(s, freeze, FIELD_SETTABLE | FIELD_WIDE, FREEZE_MAX, calendar_check,                   \
              "days on which keys do not change by themselves; empty: as the settings say")
@@ -150,7 +151,7 @@ static const struct field domain_fields[] = {
     BOOLEAN(domain, subdomains, FIELD_SETTABLE, "also signs for authors below the domain"),
     TEXT(domain, canonicalization, FIELD_SETTABLE | FIELD_WIDE | FIELD_NOCASE, 32,
          check_canonicalization, "header/body instead of the settings'"),
-    INTEGER(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
+    SECONDS(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
             "seconds from t= to x=; 0: no x=, -1: as the settings say"),
     POLICY(domain),
     TEXT(domain, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
@@ -179,7 +180,7 @@ static const struct field key_fields[] = {
     TIME(key, destroyed, FIELD_WIDE, "when its record was removed"),
     ENUM(key, shown, FIELD_WIDE, shown_names, "what DNS was last seen to show"),
     TIME(key, checked, FIELD_WIDE | FIELD_QUIET, "when DNS was last asked"),
-    INTEGER(key, ttl, FIELD_WIDE | FIELD_QUIET, 0, INT32_MAX, "seconds others may keep its record"),
+    SECONDS(key, ttl, FIELD_WIDE | FIELD_QUIET, 0, INT32_MAX, "seconds others may keep its record"),
     TIME(key, due, FIELD_WIDE | FIELD_QUIET, "when its life goes on by itself"),
     TIME(key, updated, FIELD_WIDE | FIELD_TOUCHED, "when it was last changed"),
     INTEGER(key, version, FIELD_WIDE | FIELD_VERSION, 0, INT_MAX_VALUE, "changes so far"),

@@ -23,16 +23,17 @@ enum field_type {
 };
 
 enum field_flag {
-    FIELD_KEY = 1,       /* part of the primary key, in table order */
-    FIELD_REQUIRED = 2,  /* must not be empty */
-    FIELD_SETTABLE = 4,  /* `tenant set`, `domain set` may change it */
-    FIELD_SECRET = 8,    /* never printed, never in an audit detail */
-    FIELD_WIDE = 16,     /* shown by `show` and JSON, not in the tables of `list` */
-    FIELD_VERSION = 32,  /* the optimistic lock: 0 is a record not yet stored */
-    FIELD_SERIAL = 64,   /* numbered by the data base when the record is stored */
-    FIELD_TOUCHED = 128, /* set to the time of each put by the store */
-    FIELD_NOCASE = 256,  /* in lower case; capitals that other programs wrote mean the same */
-    FIELD_QUIET = 512,   /* a change of nothing else is no event, and nobody's cache minds it */
+    FIELD_KEY = 1,        /* part of the primary key, in table order */
+    FIELD_REQUIRED = 2,   /* must not be empty */
+    FIELD_SETTABLE = 4,   /* `tenant set`, `domain set` may change it */
+    FIELD_SECRET = 8,     /* never printed, never in an audit detail */
+    FIELD_WIDE = 16,      /* shown by `show` and JSON, not in the tables of `list` */
+    FIELD_VERSION = 32,   /* the optimistic lock: 0 is a record not yet stored */
+    FIELD_SERIAL = 64,    /* numbered by the data base when the record is stored */
+    FIELD_TOUCHED = 128,  /* set to the time of each put by the store */
+    FIELD_NOCASE = 256,   /* in lower case; capitals that other programs wrote mean the same */
+    FIELD_QUIET = 512,    /* a change of nothing else is no event, and nobody's cache minds it */
+    FIELD_SECONDS = 1024, /* FIELD_INT: a duration, which people may give a unit */
 };
 
 struct field {
@@ -171,12 +172,12 @@ struct buf *field_bytes(const struct field *field, const void *record);
 /* Puts a copy of the text into a text field, replacing what was there. ST_TEMP without memory. */
 enum status field_set_text(const struct field *field, void *record, struct span text,
                            struct err *err) MUST_CHECK;
-/* Reads any non-secret field from text as a person types it (enum names, yes/no, numbers).
- * ST_INVALID names the field and what is allowed. */
+/* Reads any non-secret field from text as a person types it (enum names, yes/no, numbers, durations
+ * as seconds or as the settings take them). ST_INVALID names the field and what is allowed. */
 enum status field_from_text(const struct field *field, void *record, struct span text,
                             struct err *err) MUST_CHECK;
-/* Writes a field as text: dates as 2026-11-21T12:00:00Z, never as "", octets in base64, secret
- * octets as "(sealed)". */
+/* Writes a field as text: dates as 2026-11-21T12:00:00Z, never as "", durations as seconds, octets
+ * in base64, secret octets as "(sealed)". */
 void field_to_text(const struct field *field, const void *record, struct buf *out);
 /* Whether two records have the same value there. */
 bool field_equal(const struct field *field, const void *a, const void *b);

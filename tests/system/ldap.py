@@ -122,9 +122,11 @@ olcSyncrepl: {{{number}}}rid={number:03d} provider={url}
 
 
 def documented(heading):
-    """The LDIF below a heading of docs/ldap.md: {the DN of its first line: text}."""
+    """The LDIF below a heading of docs/ldap.md, and below those under it: {the DN of its first
+    line: text}."""
     with open(f"{TREE}/docs/ldap.md", encoding="utf-8") as file:
-        section = file.read().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        _, marks, rest = re.split(rf"^(##+) {heading}\n", file.read(), 1, re.M)
+    section = re.split(rf"^#{{2,{len(marks)}}} ", rest, 1, re.M)[0]
     texts = re.findall(r"(?:^    .*\n)+", section, re.M)
     ldif = [re.sub(r"^    ", "", text, flags=re.M) for text in texts if text.startswith("    dn: ")]
     assert ldif, f"docs/ldap.md has no LDIF below {heading}"

@@ -46,7 +46,7 @@ def old_server(folder, monkeypatch):
 
 def update():
     """What docs/ldap.md says; this server's number of the schema is another one."""
-    texts = documented("From an older version")
+    texts = documented("From version 2 to 3")
     schema = next(text for dn, text in texts.items() if "cn=schema" in dn)
     return schema.replace("cn={4}inkan", "cn={3}inkan")
 

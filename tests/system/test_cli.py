@@ -111,6 +111,8 @@ BAD = {
     "unknown field": ("domain set example.com canonicalisation=simple", {INVALID},
                       "canonicalization"),
     "value not allowed": ("domain set example.com canonicalization=strict", {INVALID}, "strict"),
+    "duration with an unknown unit": ("domain set example.com soak=2y", {INVALID}, "s, m, h, d or w"),
+    "duration that is too long": ("tenant set acme max_age=3651d", {INVALID}, "315360000 seconds"),
     "field nobody may set": ("domain set example.com created=0", {INVALID, REFUSED}, "created"),
     "store that exists": ("store init", {REFUSED}, "store exists"),
     "keyring that exists": ("vault init", {REFUSED}, "keyring"),
@@ -210,6 +212,17 @@ def test_every_change_has_an_audit_event(inkan):
         before = len(inkan.json("audit", "list"))
         inkan.ok(*command.split(" "))
         assert len(inkan.json("audit", "list")) > before, command
+
+
+def test_durations_may_have_units_and_are_shown_in_seconds(inkan):
+    inkan.ok("domain", "set", "example.com", "soak=2h", "expiry=1w", "overlap=1209600")
+    domain = inkan.json("domain", "show", "example.com")
+    assert (domain["soak"], domain["expiry"], domain["overlap"]) == (7200, 604800, 1209600)
+    inkan.ok("domain", "set", "example.com", "expiry=-1")
+    inkan.ok("tenant", "add", "globex", "max_age=90d")
+    assert inkan.json("tenant", "show", "globex")["max_age"] == 7776000
+    exported = json.loads(inkan.ok("export", "domains").splitlines()[0])
+    assert (exported["soak"], exported["domain"]) == (7200, "example.com")
 
 
 def test_nothing_secret_is_printed_or_stored_in_the_clear(inkan, files):

@@ -79,7 +79,7 @@ def plain_rows(count, **more):
 def full_row(pem):
     return {"domain": "B\u00fccher.Example", "tenant": "acme", "algorithm": "rsa-sha256",
             "selector": "s1", "private_key": pem["rsa"], "activate": True, "delegate": False,
-            "subdomains": True, "canonicalization": "relaxed/simple", "expiry": 3600,
+            "subdomains": True, "canonicalization": "relaxed/simple", "expiry": "1h", "soak": 90,
             "note": "said \"yes\", twice"}
 
 
@@ -92,7 +92,8 @@ def test_every_field_arrives(inkan, pem, name, form):
                                                    "failed": 0, "errors": []})
     domain = inkan.json("domain", "show", "xn--bcher-kva.example")
     assert (domain["tenant"], domain["subdomains"], domain["canonicalization"], domain["expiry"],
-            domain["note"]) == ("acme", True, "relaxed/simple", 3600, "said \"yes\", twice")
+            domain["soak"], domain["note"]) == ("acme", True, "relaxed/simple", 3600, 90,
+                                                "said \"yes\", twice")
     key, = inkan.json("key", "list", "xn--bcher-kva.example")
     assert (key["selector"], key["state"], key["bits"]) == ("s1", "active", 1024)
     assert inkan.run("store", "check").returncode == DONE
@@ -113,6 +114,58 @@ def test_a_domain_may_have_no_key_and_be_suspended(inkan):
     assert import_rows(inkan, "-", stdin=json_lines(rows).encode())[0] == DONE
     assert inkan.json("domain", "show", "d.example")["status"] == "suspended"
     assert inkan.json("key", "list") == []
+
+
+def made(inkan, domain):
+    return sorted((key["algorithm"], key["bits"]) for key in inkan.json("key", "list", domain))
+
+
+def test_what_keys_are_made_the_domain_says_and_then_the_tenant(inkan):
+    """As with `domain add` and `key new`."""
+    both = f"rsa-sha256:1024,{ED25519}"
+    inkan.ok("tenant", "set", "acme", f"algorithms={ED25519}")
+    rows = [{"domain": "tenant.example", "tenant": "acme"},
+            {"domain": "own.example", "tenant": "acme", "algorithms": both},
+            {"domain": "row.example", "tenant": "acme", "algorithms": both,
+             "algorithm": "rsa-sha256:1536"},
+            {"domain": "none.example", "tenant": "acme", "algorithms": both, "algorithm": "none"},
+            {"domain": "settings.example", "tenant": "globex"},
+            {"domain": "bits.example", "tenant": "acme", "algorithms": both, "bits": 1280}]
+    code, report, errors = import_rows(inkan, "-", stdin=json_lines(rows).encode())
+    assert (code, report["added"]) == (DONE, 6), errors
+    assert made(inkan, "tenant.example") == [(ED25519, 256)]
+    assert made(inkan, "own.example") == [(ED25519, 256), ("rsa-sha256", 1024)]
+    assert made(inkan, "row.example") == [("rsa-sha256", 1536)]
+    assert made(inkan, "none.example") == []
+    assert made(inkan, "settings.example") == [("rsa-sha256", 2048)]
+    assert made(inkan, "bits.example") == [(ED25519, 256), ("rsa-sha256", 1280)]
+
+
+def test_further_keys_are_what_the_domain_that_is_there_says(inkan):
+    """In the store, or in a row before."""
+    inkan.ok("tenant", "set", "acme", f"algorithms=rsa-sha256:1024,{ED25519}")
+    inkan.ok("domain", "add", "old.example", "--tenant", "acme", "--no-key")
+    inkan.ok("domain", "set", "old.example", f"algorithms={ED25519}")
+    rows = [{"domain": "old.example", "tenant": "acme", "selector": "a"},
+            {"domain": "new.example", "tenant": "acme", "algorithms": ED25519},
+            {"domain": "new.example", "tenant": "acme", "selector": "b"}]
+    code, report, errors = import_rows(inkan, "-", stdin=json_lines(rows).encode())
+    assert (code, report["added"]) == (DONE, 3), errors
+    assert made(inkan, "old.example") == [(ED25519, 256)]
+    assert made(inkan, "new.example") == [(ED25519, 256)] * 2
+
+
+def test_what_does_not_go_with_the_policy_of_the_tenant_is_reported(inkan):
+    inkan.ok("tenant", "set", "acme", f"algorithms=rsa-sha256:1024,{ED25519}")
+    inkan.ok("tenant", "set", "globex", f"algorithms={ED25519}")
+    rows = [{"domain": "a.example", "tenant": "acme", "selector": "s"},
+            {"domain": "b.example", "tenant": "globex", "bits": 2048},
+            {"domain": "c.example", "tenant": "globex", "selector": "s"}]
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines(rows).encode())
+    assert (code, report["added"], report["failed"]) == (NO, 1, 2)
+    assert [error["text"] for error in report["errors"]] == [
+        "selector: names one key, the row has 2",
+        "algorithm: bits: only keys of rsa-sha256 have a choice of sizes"]
 
 
 def test_an_empty_file_has_no_rows(inkan):
@@ -160,7 +213,7 @@ BAD_ROWS = {
     "activate without a key": ({"algorithm": "none", "activate": True}, "the row has no key"),
     "activate neither yes nor no": ({"activate": "perhaps"}, "activate: neither yes nor no"),
     "delegate": ({"delegate": True}, "delegate: [dns] delegation_zone is not set"),
-    "bad expiry": ({"expiry": "soon"}, "expiry: not a number"),
+    "bad expiry": ({"expiry": "soon"}, "expiry: not a duration"),
     "bad canonicalization": ({"canonicalization": "odd"}, "canonicalization"),
     "bad status": ({"status": "asleep"}, "status: not one of active, suspended"),
     "control character": ({"note": "a\u0007b"}, "control character"),

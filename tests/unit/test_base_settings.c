@@ -564,6 +564,10 @@ static void single_values_are_parsed(void **state)
     assert_int_equal(settings_parse_duration(SPAN_LIT(""), &number, &err), ST_INVALID);
     assert_int_equal(settings_parse_duration(SPAN_LIT("5 s"), &number, &err), ST_INVALID);
     assert_int_equal(settings_parse_duration(SPAN_LIT("1.5s"), &number, &err), ST_INVALID);
+    assert_int_equal(settings_parse_seconds(SPAN_LIT("2h"), &number, &err), ST_OK);
+    assert_int_equal(number, 7200);
+    assert_int_equal(settings_parse_seconds(SPAN_LIT("1500ms"), &number, &err), ST_INVALID);
+    assert_int_equal(number, 7200);
     assert_int_equal(settings_parse_size(SPAN_LIT("3G"), &number, &err), ST_OK);
     assert_int_equal(number, 3LL << 30);
     assert_int_equal(settings_parse_size(SPAN_LIT("9999999999999G"), &number, &err), ST_INVALID);

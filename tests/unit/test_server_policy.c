@@ -374,6 +374,37 @@ static void test_keys_that_dns_does_not_show(void **state)
     }
 }
 
+/* The provider's name has no domain of its own; its parent signs for it, or would, if DNS showed
+ * its record. */
+static void test_the_provider_is_asked_once(void **state)
+{
+    static const struct dkim_fields no_fields = {0};
+    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
+    struct policy *policy = NULL;
+    struct policy_decision decision = {.domains = {"example.org"}, .domain_count = 1};
+    struct err err = {0};
+    (void)state;
+    free(settings->sign.provider_domain);
+    settings->sign.provider_domain = strdup("mail.provider.example");
+    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
+    settings_free(settings);
+    struct signers *signers = signers_of(true, true, 0, 0);
+    struct policy_lookup lookup = {.found = ST_OK, .signers = signers};
+    signers->unpublished = 1;
+    signers->on_unpublished = UNPUBLISHED_PROVIDER;
+    policy_decide_signers(policy, &lookup, &decision);
+    assert_int_equal(decision.action, POLICY_ASK_PROVIDER);
+    signers->domain = (char *)(uintptr_t) "provider.example";
+    policy_decide_signers(policy, &lookup, &decision);
+    assert_int_equal(decision.action, POLICY_PASS_UNSIGNED);
+    assert_string_equal(decision.reason, "unpublished");
+    assert_string_equal(decision.text, "DNS does not show the record of a key of provider.example");
+    policy_decide_author(policy, &(struct policy_origin){.login = NULL}, &no_fields, &decision);
+    assert_false(decision.provider_asked);
+    free(signers);
+    policy_free(policy);
+}
+
 static void test_lookups_that_fail(void **state)
 {
     (void)state;
@@ -439,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_login_counts_only_if_trusted),
         cmocka_unit_test(test_signers),
         cmocka_unit_test(test_keys_that_dns_does_not_show),
+        cmocka_unit_test(test_the_provider_is_asked_once),
         cmocka_unit_test(test_lookups_that_fail),
         cmocka_unit_test(test_options_of_the_settings_and_of_the_domain),
     };

@@ -29,6 +29,21 @@ static void every_kind_has_a_key_and_a_version(void **state)
     assert_null(kind_field(&kind_domain, SPAN_LIT("nonsense")));
 }
 
+/* What the help calls seconds takes units. */
+static void durations_are_flagged(void **state)
+{
+    (void)state;
+    for (size_t k = 0; kinds[k] != NULL; k++) {
+        for (size_t i = 0; i < kinds[k]->field_count; i++) {
+            const struct field *field = &kinds[k]->fields[i];
+            bool flagged = (field->flags & FIELD_SECONDS) != 0;
+            if (flagged != (strncmp(field->help, "seconds ", strlen("seconds ")) == 0))
+                fail_msg("%s.%s: %s", kinds[k]->name, field->name, field->help);
+            assert_true(!flagged || field->type == FIELD_INT);
+        }
+    }
+}
+
 static void enum_names_equal_those_of_dkim(void **state)
 {
     const struct field *algorithm = kind_field(&kind_key, SPAN_LIT("algorithm"));
@@ -65,7 +80,26 @@ static const struct {
     {"an expiry", "expiry", "86400", ST_OK, "86400"},
     {"the settings' expiry", "expiry", "-1", ST_OK, "-1"},
     {"a negative expiry", "expiry", "-2", ST_INVALID, NULL},
-    {"an expiry with a unit", "expiry", "1d", ST_INVALID, NULL},
+    {"an expiry with a unit", "expiry", "1d", ST_OK, "86400"},
+    {"seconds", "soak", "7200", ST_OK, "7200"},
+    {"seconds with their unit", "soak", "7200s", ST_OK, "7200"},
+    {"minutes", "soak", "90m", ST_OK, "5400"},
+    {"hours", "soak", "2h", ST_OK, "7200"},
+    {"days", "max_age", "90d", ST_OK, "7776000"},
+    {"weeks", "overlap", "2w", ST_OK, "1209600"},
+    {"as the tenant", "tombstone", "0", ST_OK, "0"},
+    {"milliseconds that make seconds", "soak", "2000ms", ST_OK, "2"},
+    {"milliseconds that do not", "soak", "1500ms", ST_INVALID, NULL},
+    {"no unit at all", "soak", "2y", ST_INVALID, NULL},
+    {"a blank before the unit", "soak", "2 h", ST_INVALID, NULL},
+    {"a unit alone", "soak", "h", ST_INVALID, NULL},
+    {"an empty duration", "soak", "", ST_INVALID, NULL},
+    {"a negative duration", "soak", "-1", ST_INVALID, NULL},
+    {"a negative duration with a unit", "expiry", "-1d", ST_INVALID, NULL},
+    {"the longest duration", "max_age", "3650d", ST_OK, "315360000"},
+    {"a longer one", "max_age", "3651d", ST_INVALID, NULL},
+    {"one past 64 bits", "max_age", "99999999999999999999w", ST_INVALID, NULL},
+    {"one past 64 bits in milliseconds", "max_age", "9999999999999999w", ST_INVALID, NULL},
     {"an expiry past 64 bits", "expiry", "99999999999999999999", ST_INVALID, NULL},
     {"a canonicalization", "canonicalization", "relaxed/simple", ST_OK, NULL},
     {"half a canonicalization", "canonicalization", "relaxed/", ST_INVALID, NULL},
@@ -163,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_a_key_and_a_version),
+        cmocka_unit_test(durations_are_flagged),
         cmocka_unit_test(enum_names_equal_those_of_dkim),
         cmocka_unit_test(texts_are_checked),
         cmocka_unit_test(lengths_are_limited),
