@@ -7,7 +7,12 @@
 
 #include <unistd.h>
 
-enum { SHORT_MS = 500, SLACK_MS = 400, RECOVERY_MS = 5000 };
+enum {
+    SHORT_MS = 1000, /* of a call while the server is in trouble */
+    SLACK_MS = 1500, /* of a machine that stands still at times */
+    COMMIT_MS = 500, /* less than a slowed commit takes */
+    RECOVERY_MS = 5000
+};
 
 static enum status get_tenant(struct store *store, const char *name, struct err *err)
 {
@@ -137,7 +142,7 @@ static void a_change_cut_short_by_a_crash_is_not_made(void **state)
 static void a_commit_whose_answer_was_lost_is_looked_after(void **state)
 {
     suite_need(suite_commands.slow, "slow the commits of");
-    struct store *store = suite_open(2, SHORT_MS);
+    struct store *store = suite_open(2, COMMIT_MS);
     struct tenant tenant = {0};
     struct err why = {0};
     (void)state;

@@ -77,9 +77,12 @@ as_postgres() { setpriv --reuid postgres --regid postgres --init-groups "\$@"; }
 case \$1 in
 stop) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -m immediate stop ;;
 start) as_postgres $bin/pg_ctl -D "$folder/data" -s -w -l "$folder/run/log" start -o "$options" ;;
-hang) kill -STOP \$(family)
-    until still; do sleep 0.02; done ;;
-resume) kill -CONT \$(family) ;;
+hang) # its processes stop one by one, and some may have just ended
+    until still; do
+        kill -STOP \$(family) 2>/dev/null || :
+        sleep 0.02
+    done ;;
+resume) kill -CONT \$(family) 2>/dev/null || : ;;
 slow) $bin/psql -q '$direct' -f "$folder/slow.sql" ;;
 fast) $bin/psql -q '$direct' -c 'DROP TRIGGER slow ON event' ;;
 esac
