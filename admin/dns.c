@@ -14,10 +14,20 @@ struct listing {
     struct dns_slots slots;
 };
 
+/* A gravestone comes in the place of the key's record. */
+static enum status make_record(const struct key *key, struct record *out, struct err *err)
+{
+    enum status status = keys_record_at_target(key, out, err);
+    if (status == ST_OK && lifecycle_is_gravestone((enum key_state)key->state))
+        status = records_replace(out, (enum dkim_algorithm)key->algorithm,
+                                 buf_span(&key->public_key), err);
+    return status;
+}
+
 static enum status add_record(struct listing *listing, const struct key *key, struct err *err)
 {
     struct record record = {.value = BUF_INIT(0)};
-    enum status status = keys_record_at_target(key, &record, err);
+    enum status status = make_record(key, &record, err);
     record.ttl_s = listing->ttl_s;
     if (status == ST_OK)
         records_add(&listing->writer, &record);
