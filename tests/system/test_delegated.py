@@ -20,7 +20,7 @@ CUSTOMER, OTHER, PROVIDER = "customer.example", "other.example", "dkim.provider.
 # Nothing is remembered for long, also not that there is nothing.
 ZONE_TEXT = ("$TTL 1\n@ SOA ns.{0}. admin.{0}. 1 3600 600 86400 1\n@ NS ns.{0}.\n"
              "ns A 127.0.0.1\n")
-INVALID, REFUSED = 2, 3
+INVALID, REFUSED, TEMPORARY = 2, 3, 75
 
 
 class Provider(Site):
@@ -250,6 +250,20 @@ def test_aliases_that_customers_left_behind(make_provider):
     site.publish(again)
     assert "0 CNAMEs" in site.inkan.ok("dns", "check", "--dangling")
     assert site.inkan.run("dns", "check", "--dangling", "--all").returncode == INVALID
+
+
+def test_aliases_left_behind_while_dns_is_out_of_reach(make_provider):
+    """That none was found is no answer then."""
+    site = make_provider(dns__timeout="1s")
+    site.publish(site.delegate(CUSTOMER))
+    site.inkan.ok("domain", "remove", CUSTOMER, "--yes")
+    site.unbound.stop()
+    for form in ((), ("--json",)):
+        answer = site.inkan.run(*form, "dns", "check", "--dangling")
+        assert answer.returncode == TEMPORARY, answer.stdout + answer.stderr
+        assert "whether 6 CNAMEs of removed domains still lead here is not known" in answer.stderr
+        assert answer.stdout == ("[]\n" if form else "0 CNAMEs of removed domains still lead here; "
+                                 "6 names could not be asked for\n")
 
 
 def nsupdate(site, text, key=""):
