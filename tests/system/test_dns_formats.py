@@ -210,3 +210,6 @@ def test_onboarding_text(new_inkan):
     assert records["dmarc"][1] == "v=DMARC1; p=none; rua=mailto:d@r.example"
     assert records["dkim"][0] == "ed25519._domainkey.onboard.example"
     assert inkan.run("dns", "onboard", "nobody.example").returncode == 2
+    inkan.ok("domain", "add", "keyless.example", "--tenant", "acme", "--no-key")
+    told = inkan.ok("dns", "onboard", "keyless.example")
+    assert told.startswith("There is no key yet") and "publish in DNS" not in told
