@@ -222,7 +222,7 @@ static enum status algorithm_check(struct span item, struct err *err)
     return ST_OK;
 }
 
-enum status settings_check_algorithms(struct span value, struct err *err)
+enum status settings_parse_algorithms(struct span value, struct err *err)
 {
     size_t rsa = 0;
     struct span item;
@@ -232,11 +232,6 @@ enum status settings_check_algorithms(struct span value, struct err *err)
     while (span_next(&rest, ',', &item))
         rsa += span_has_prefix(span_trim(item), SPAN_LIT("rsa-"));
     return rsa > 1 ? err_set(err, ST_INVALID, "rsa-sha256 stands twice") : ST_OK;
-}
-
-enum status settings_parse_algorithms(struct span text, struct err *err)
-{
-    return settings_check_algorithms(text, err);
 }
 
 /* How much of a selector template the next piece takes. */

@@ -49,8 +49,6 @@ struct tsig_mac {
     size_t len;
 };
 
-/* Octets that tsig_sign adds to a message. */
-size_t tsig_size(const struct tsig_key *key);
 /* Signs a whole message by adding a TSIG record to it; the signature is also in *mac_out, for the
  * check of the answer. ST_INVALID when it is no message or has no room, ST_BROKEN when OpenSSL
  * does not do it; the message is as it was then. */

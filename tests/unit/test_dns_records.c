@@ -320,7 +320,6 @@ static void two_records_at_a_name_are_a_fault_of_that_name(void **state)
     (void)state;
     struct span text = SPAN_LIT("a.example x\nb.example y\nA.example. z\n");
     CHECK_STATUS("read", recordfile_parse(text, &file, &err), ST_OK, err);
-    assert_int_equal(recordfile_count(file), 3);
     CHECK_STATUS("twice", recordfile_source(file, "a.example", &got, &err), ST_INVALID, err);
     CHECK_STATUS("once", recordfile_source(file, "b.example", &got, &err), ST_OK, err);
     recordfile_free(file);
