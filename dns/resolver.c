@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -125,6 +126,23 @@ static enum status set_servers(struct resolver *resolver, const char *list, stru
     return status;
 }
 
+/* libunbound reads the file at the first question, then does not say which it was, and of a folder
+ * reads for ever. It reads it at once where what it answers by itself is changed, if only by
+ * nothing. */
+static enum status set_anchor(struct ub_ctx *context, const char *path, struct err *err)
+{
+    struct stat info;
+    char text[128];
+    if (stat(path, &info) != 0 || access(path, R_OK) != 0)
+        return err_set(err, ST_INVALID, "[dns] trust_anchor: %.120s: %s", path,
+                       strerror_r(errno, text, sizeof text));
+    if (S_ISREG(info.st_mode) && info.st_size > 0 && ub_ctx_add_ta_file(context, path) == 0 &&
+        ub_ctx_data_remove(context, "anchor.invalid.") == 0)
+        return ST_OK;
+    return err_set(err, ST_INVALID, "[dns] trust_anchor: %.120s: no file of DS or DNSKEY records",
+                   path);
+}
+
 static enum status set_up(struct resolver *resolver, const struct resolver_options *options,
                           struct err *err)
 {
@@ -136,13 +154,10 @@ static enum status set_up(struct resolver *resolver, const struct resolver_optio
         fault = ub_ctx_async(resolver->context, 1);
     if (fault != 0)
         return err_set(err, ST_BROKEN, "libunbound: %s", ub_strerror(fault));
-    if (options->trust_anchor[0] != '\0') {
-        fault = ub_ctx_add_ta_file(resolver->context, options->trust_anchor);
-        if (fault != 0)
-            return err_set(err, ST_INVALID, "trust anchor %.120s: %s", options->trust_anchor,
-                           ub_strerror(fault));
-    }
-    return set_servers(resolver, options->nameservers, err);
+    enum status status = set_servers(resolver, options->nameservers, err);
+    if (status == ST_OK && options->trust_anchor[0] != '\0')
+        status = set_anchor(resolver->context, options->trust_anchor, err);
+    return status;
 }
 
 enum status resolver_open(const struct resolver_options *options, struct resolver **out,
