@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/servers.h"
 
 struct resolver {
     struct ub_ctx *context;
@@ -72,26 +73,16 @@ static void stop_thread(struct resolver *resolver)
 
 /* -- opening ---------------------------------------------------------------------------------- */
 
-/* address, address:port, [address], [address]:port */
-static bool parse_server(struct span item, struct resolver_server *out)
+static enum status parse_server(struct span item, struct resolver_server *out, struct err *err)
 {
-    unsigned char address[sizeof(struct in6_addr)];
-    uint64_t port = RESOLVER_PORT;
-    bool bracketed = item.len > 0 && item.data[0] == '[';
-    size_t end = span_find(item, bracketed ? ']' : ':');
-    struct span host = span_head(item, end);
-    if (bracketed)
-        host = span_from(host, 1);
-    struct span rest = span_from(item, end + (bracketed ? 1 : 0));
-    if (host.len == 0 || host.len >= sizeof out->address || (bracketed && end == item.len))
-        return false;
-    if (rest.len > 0 &&
-        (rest.data[0] != ':' || !span_number(span_from(rest, 1), UINT16_MAX, &port) || port == 0))
-        return false;
-    memcpy(out->address, host.data, host.len);
-    out->address[host.len] = '\0';
-    out->port = (uint16_t)port;
-    return inet_pton(bracketed ? AF_INET6 : AF_INET, out->address, address) == 1;
+    struct server_name name;
+    if (servers_parse_host(item, RESOLVER_PORT, &name, err) != ST_OK)
+        return err_context(err, "nameservers");
+    if (!servers_is_address(&name) || strlen(name.host) >= sizeof out->address)
+        return err_set(err, ST_INVALID, "nameservers: %.80s: is not an IP address", name.host);
+    memcpy(out->address, name.host, strlen(name.host) + 1);
+    out->port = name.port;
+    return ST_OK;
 }
 
 static enum status add_server(struct resolver *resolver, struct span item, struct err *err)
@@ -100,10 +91,9 @@ static enum status add_server(struct resolver *resolver, struct span item, struc
     if (resolver->server_count == RESOLVER_SERVERS_MAX)
         return err_set(err, ST_INVALID, "nameservers: at most %d", RESOLVER_SERVERS_MAX);
     struct resolver_server *server = &resolver->servers[resolver->server_count];
-    if (!parse_server(item, server))
-        return err_set(err, ST_INVALID,
-                       "nameservers: %.*s: not an IP address (IPv6 in brackets) and port",
-                       (int)span_head(item, 80).len, item.data);
+    enum status status = parse_server(item, server, err);
+    if (status != ST_OK)
+        return status;
     resolver->server_count++;
     snprintf(forward, sizeof forward, "%s@%u", server->address, (unsigned)server->port);
     int fault = ub_ctx_set_fwd(resolver->context, forward);

@@ -169,12 +169,12 @@ static void lists_of_servers(void **state)
         {"192.0.2.1", NULL, 1, "192.0.2.1", 53},
         {" 192.0.2.1:5353 , [2001:db8::1]:54", NULL, 2, "2001:db8::1", 54},
         {"[::1]", NULL, 1, "::1", 53},
-        {"ns.example", "nameservers: ns.example: not an IP address", 0, NULL, 0},
-        {"::1", "nameservers: ::1: not an IP address", 0, NULL, 0},
-        {"[192.0.2.1]", "nameservers: [192.0.2.1]: not an IP address", 0, NULL, 0},
-        {"192.0.2.1:0", "nameservers: 192.0.2.1:0: not an IP address", 0, NULL, 0},
-        {"[::1", "nameservers: [::1: not an IP address", 0, NULL, 0},
-        {"192.0.2.1,", "nameservers: : not an IP address", 0, NULL, 0},
+        {"ns.example", "nameservers: ns.example: is not an IP address", 0, NULL, 0},
+        {"::1", "nameservers: ::1: is not a host and its port", 0, NULL, 0},
+        {"[192.0.2.1]", "nameservers: [192.0.2.1]: is not a host", 0, NULL, 0},
+        {"192.0.2.1:0", "nameservers: 192.0.2.1:0: has no port", 0, NULL, 0},
+        {"[::1", "nameservers: [::1: is not a host", 0, NULL, 0},
+        {"192.0.2.1,", "nameservers: : names no host", 0, NULL, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
