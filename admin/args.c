@@ -187,11 +187,6 @@ bool args_has(const struct args *args, const char *name)
     return given_option(args, span_str(name)) != NULL;
 }
 
-const char *args_word(const struct args *args, size_t index)
-{
-    return index < args->word_count ? args->words[index] : NULL;
-}
-
 enum status args_number(const struct args *args, const char *name, struct args_range range,
                         int64_t *out, struct err *err)
 {

@@ -37,8 +37,6 @@ enum status args_parse(const char *usage, const char *const *argv, struct args *
 /* The value of an option ("--bits"), "" for one without value, NULL when it was not given. */
 const char *args_option(const struct args *args, const char *name);
 bool args_has(const struct args *args, const char *name);
-/* A word by its place, NULL when there are fewer. */
-const char *args_word(const struct args *args, size_t index);
 /* The value of an option as a number. `out` is untouched when it was not given; ST_INVALID when
  * it is no number from `least` to `most`. */
 struct args_range {

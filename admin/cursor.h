@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All records of a kind, one after the other in the order of their keys, read a page at a time:
- * what rows_walk is for one store, for code that walks two stores side by side. One thread.
+ * what rows_walk is for one walk, for code that walks two stores or two kinds side by side. One
+ * thread.
  */
 #ifndef INKAN_ADMIN_CURSOR_H
 #define INKAN_ADMIN_CURSOR_H
@@ -10,7 +11,7 @@
 
 struct cursor {
     struct store *store; /* borrowed */
-    struct query query;
+    struct query query;  /* may get filters before the first cursor_peek */
     struct rows page, last;
     size_t at;
     bool ended;

@@ -11,45 +11,31 @@ struct listing {
     struct buf text;
     int ttl_s;
     bool targets; /* what we publish for delegated domains, and not what their owners do */
-    struct dns_slots slots;
 };
 
-static enum status add_record(struct listing *listing, const struct key *key, struct err *err)
+/* A gravestone comes in the place of the key's record. */
+static enum status make_record(const struct key *key, struct record *out, struct err *err)
 {
-    struct record record = {.value = BUF_INIT(0)};
-    enum status status = keys_record_at_target(key, &record, err);
-    record.ttl_s = listing->ttl_s;
-    if (status == ST_OK)
-        records_add(&listing->writer, &record);
-    records_clear(&record);
-    return status;
-}
-
-static enum status add_aliases(struct listing *listing, struct err *err)
-{
-    enum status status = ST_OK;
-    for (int number = 1; status == ST_OK && number <= DELEGATION_SLOTS; number++) {
-        struct record record = {.value = BUF_INIT(0)};
-        const struct delegation_slot slot = {listing->slots.domain, listing->slots.delegation,
-                                             listing->slots.algorithm, number};
-        status = delegation_alias(&slot, &record, err);
-        record.ttl_s = listing->ttl_s;
-        if (status == ST_OK)
-            records_add(&listing->writer, &record);
-        records_clear(&record);
-    }
+    enum status status = keys_record_at_target(key, out, err);
+    if (status == ST_OK && lifecycle_is_gravestone((enum key_state)key->state))
+        status = records_replace(out, (enum dkim_algorithm)key->algorithm,
+                                 buf_span(&key->public_key), err);
     return status;
 }
 
 static enum status add_key(struct listing *listing, const struct key *key, struct err *err)
 {
-    bool first = false;
-    enum status status = dns_slots_next(&listing->slots, key, NULL, &first, err);
-    if (status == ST_OK && first && !listing->targets)
-        status = add_aliases(listing, err);
+    struct record record = {.value = BUF_INIT(0)};
+    bool alias = delegation_has(key) && !listing->targets;
     bool ours = delegation_has(key) == listing->targets;
-    if (status == ST_OK && ours && lifecycle_has_record((enum key_state)key->state))
-        status = add_record(listing, key, err);
+    if (!alias && (!ours || !lifecycle_has_record((enum key_state)key->state)))
+        return ST_OK;
+    enum status status =
+        alias ? dns_slots_alias(key, &record, err) : make_record(key, &record, err);
+    record.ttl_s = listing->ttl_s;
+    if (status == ST_OK)
+        records_add(&listing->writer, &record);
+    records_clear(&record);
     return status;
 }
 
@@ -71,10 +57,9 @@ static enum status write_page(void *arg, struct rows *page, struct err *err)
     return status == ST_OK ? pass_on(listing, err) : status;
 }
 
-static enum status write_all(struct admin *admin, const struct query *query,
-                             enum records_format format, bool targets, struct err *err)
+static enum status write_all(struct admin *admin, const char *domain, enum records_format format,
+                             bool targets, struct err *err)
 {
-    struct store *store;
     struct listing listing = {.output = &admin->output, .targets = targets};
     const struct settings *settings;
     enum status status = admin_settings(admin, &settings, err);
@@ -82,9 +67,7 @@ static enum status write_all(struct admin *admin, const struct query *query,
         return status;
     listing.ttl_s = (int)settings->dns.ttl_s;
     records_begin(&listing.writer, format, &listing.text);
-    status = admin_store(admin, &store, err);
-    if (status == ST_OK)
-        status = rows_walk(store, query, write_page, &listing, err);
+    status = dns_walk(admin, domain, write_page, &listing, err);
     if (status == ST_OK) {
         records_end(&listing.writer);
         status = pass_on(&listing, err);
@@ -126,7 +109,6 @@ enum status dns_which_keys(struct admin *admin, const struct args *args,
 static enum status records(struct admin *admin, const struct args *args, struct err *err)
 {
     char name[DKIM_DOMAIN_SIZE];
-    struct query query;
     enum records_format format = admin->output.json ? RECORDS_JSON : RECORDS_ZONE;
     const char *given = args_option(args, "--format");
     enum status status = ST_OK;
@@ -134,8 +116,8 @@ static enum status records(struct admin *admin, const struct args *args, struct 
         return err_context(err, "--format");
     if (admin->output.json && format != RECORDS_JSON)
         return err_set(err, ST_INVALID, "--json and --format %s exclude each other", given);
-    status = dns_which_keys(admin, args, name, &query, err);
-    return status == ST_OK ? write_all(admin, &query, format, args_has(args, "--targets"), err)
+    status = which_domain(admin, args, name, err);
+    return status == ST_OK ? write_all(admin, name, format, args_has(args, "--targets"), err)
                            : status;
 }
 

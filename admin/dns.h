@@ -15,22 +15,18 @@ enum status dns_which_keys(struct admin *admin, const struct args *args,
                            char name[DKIM_DOMAIN_SIZE], struct query *out,
                            struct err *err) MUST_CHECK;
 
-/* Keys of delegated domains, slot by slot: notices where the keys of another domain or algorithm
- * begin, in the order of a walk over keys. */
-struct dns_slots {
-    char domain[DKIM_DOMAIN_SIZE]; /* "": of no delegated domain */
-    char delegation[DKIM_DOMAIN_SIZE];
-    int64_t algorithm;
-    bool seen[DELEGATION_SLOTS];
-};
-/* With the next key of the walk, and with NULL behind the last. True when the key is the first of a
- * delegated domain and an algorithm. `missing`, unless NULL, gets a key in state destroyed, without
- * version, for each slot of the ones before that has none. */
-enum status dns_slots_next(struct dns_slots *slots, const struct key *key, struct rows *missing,
-                           bool *first_out, struct err *err) MUST_CHECK;
+/* Visits the keys of a domain, or with "" those of all, and free slots among them: for each slot of
+ * a delegated domain that no key has a key in state destroyed, without version. These are the slots
+ * of the algorithms that the domain has keys of, and while it has none of those it is to have keys
+ * of. In the order of domains and selectors, all of a domain in one page. */
+enum status dns_walk(struct admin *admin, const char *domain, rows_visitor *visit, void *arg,
+                     struct err *err) MUST_CHECK;
 /* Adds such a key for a slot. */
 enum status dns_slots_add(const struct delegation_slot *slot, struct rows *keys,
                           struct err *err) MUST_CHECK;
+/* The CNAME that the owner of a delegated domain publishes for the slot of a key. As
+ * records_of_alias. */
+enum status dns_slots_alias(const struct key *key, struct record *out, struct err *err) MUST_CHECK;
 
 /* inkan dns check --dangling */
 enum status dns_dangling(struct admin *admin, struct err *err);

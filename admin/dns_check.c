@@ -11,7 +11,6 @@ struct check {
     struct admin *admin;
     struct proofs proofs;
     struct progress progress;
-    struct dns_slots slots;
     bool all;                         /* what is right is told in one line */
     int64_t counts[WITNESS_VERDICTS]; /* keys, by verdict */
 };
@@ -163,12 +162,11 @@ static enum status check_items(struct check *check, struct proofs_item *items, s
     return status;
 }
 
-/* The keys of the page, and slots without one: of these, that their CNAME is there for the next. */
-static enum status check_all(struct check *check, const struct rows *page,
-                             const struct rows *missing, struct err *err)
+/* Of slots whose key has no record, or that have no key: that their CNAME is there for the next. */
+static enum status check_page(void *arg, struct rows *page, struct err *err)
 {
     size_t count = 0;
-    struct proofs_item *items = calloc(page->count + missing->count + 1, sizeof *items);
+    struct proofs_item *items = calloc(page->count, sizeof *items);
     if (items == NULL)
         return err_set(err, ST_TEMP, "no memory");
     for (size_t i = 0; i < page->count; i++) {
@@ -177,36 +175,8 @@ static enum status check_all(struct check *check, const struct rows *page,
         if (has_record || delegation_has(key))
             items[count++] = (struct proofs_item){.key = key, .alias = !has_record};
     }
-    for (size_t i = 0; i < missing->count; i++)
-        items[count++] = (struct proofs_item){.key = rows_at(missing, i), .alias = true};
-    enum status status = check_items(check, items, count, err);
+    enum status status = check_items(arg, items, count, err);
     free(items);
-    return status;
-}
-
-static enum status check_page(void *arg, struct rows *page, struct err *err)
-{
-    struct check *check = arg;
-    struct rows missing = {.kind = &kind_key};
-    enum status status = ST_OK;
-    bool first;
-    for (size_t i = 0; status == ST_OK && i < page->count; i++)
-        status = dns_slots_next(&check->slots, rows_at(page, i), &missing, &first, err);
-    if (status == ST_OK)
-        status = check_all(check, page, &missing, err);
-    rows_clear(&missing);
-    return status;
-}
-
-static enum status check_last(struct check *check, struct err *err)
-{
-    const struct rows none = {.kind = &kind_key};
-    struct rows missing = {.kind = &kind_key};
-    bool first;
-    enum status status = dns_slots_next(&check->slots, NULL, &missing, &first, err);
-    if (status == ST_OK)
-        status = check_all(check, &none, &missing, err);
-    rows_clear(&missing);
     return status;
 }
 
@@ -221,7 +191,8 @@ static enum status verdict_of(const struct check *check, struct err *err)
     return ST_OK;
 }
 
-static enum status check_keys(struct check *check, const struct query *query, struct err *err)
+static enum status check_keys(struct check *check, const char *domain, const struct query *query,
+                              struct err *err)
 {
     struct store *store;
     int64_t total = 0;
@@ -232,9 +203,7 @@ static enum status check_keys(struct check *check, const struct query *query, st
         return status;
     progress_begin(&check->progress, "asking", total);
     output_list_begin(&check->admin->output, NULL);
-    status = rows_walk(store, query, check_page, check, err);
-    if (status == ST_OK)
-        status = check_last(check, err);
+    status = dns_walk(check->admin, domain, check_page, check, err);
     progress_end(&check->progress);
     if (status != ST_OK)
         return status;
@@ -255,7 +224,7 @@ enum status dns_check(struct admin *admin, const struct args *args, struct err *
     if (status == ST_OK)
         status = proofs_open(admin, &check.proofs, err);
     if (status == ST_OK)
-        status = check_keys(&check, &query, err);
+        status = check_keys(&check, name, &query, err);
     proofs_close(&check.proofs);
     return status;
 }

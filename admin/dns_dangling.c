@@ -104,6 +104,25 @@ static enum status search_page(void *arg, struct rows *page, struct err *err)
     return status;
 }
 
+/* That nothing was found says something only if everything was looked at. What was said in full has
+ * an empty error. */
+static enum status verdict_of(const struct search *search, struct err *err)
+{
+    output_line(&search->admin->output,
+                "%" PRId64 " CNAMEs of removed domains still lead here; %" PRId64
+                " names could not be asked for",
+                search->found, search->unknown);
+    if (search->found > 0)
+        return err_set(err, ST_NOT_FOUND, "%s", "");
+    if (search->unknown > 0)
+        return err_set(err, ST_TEMP,
+                       "whether %" PRId64
+                       " CNAMEs of removed domains still lead here is not known: "
+                       "DNS gave no answer; ask again later",
+                       search->unknown);
+    return ST_OK;
+}
+
 static enum status search_all(struct search *search, struct err *err)
 {
     struct store *store;
@@ -121,11 +140,7 @@ static enum status search_all(struct search *search, struct err *err)
     if (status != ST_OK)
         return status;
     output_list_end(output, &left_kind);
-    output_line(output,
-                "%" PRId64 " CNAMEs of removed domains still lead here; %" PRId64
-                " names could not be asked for",
-                search->found, search->unknown);
-    return search->found > 0 ? err_set(err, ST_NOT_FOUND, "%s", "") : ST_OK;
+    return verdict_of(search, err);
 }
 
 enum status dns_dangling(struct admin *admin, struct err *err)

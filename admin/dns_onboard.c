@@ -32,7 +32,7 @@ static const struct kind subject_kind = OUTPUT_KIND("subject", struct subject, s
 struct onboarding {
     struct output *output;
     const char *domain;
-    struct dns_slots slots;
+    size_t count; /* records for signatures, so far */
     struct records_writer writer;
     struct buf text; /* for people: the records as a master file has them */
 };
@@ -68,49 +68,39 @@ static void suggest(struct onboarding *o, const char *label, const char *purpose
     records_clear(&record);
 }
 
-static enum status tell_aliases(struct onboarding *o, struct err *err)
+static void say(struct onboarding *o, const char *sentence)
 {
-    enum status status = ST_OK;
-    for (int number = 1; status == ST_OK && number <= DELEGATION_SLOTS; number++) {
-        struct record record = {.value = BUF_INIT(0)};
-        const struct delegation_slot slot = {o->slots.domain, o->slots.delegation,
-                                             o->slots.algorithm, number};
-        status = delegation_alias(&slot, &record, err);
-        if (status == ST_OK)
-            tell(o, &record, "dkim");
-        records_clear(&record);
-    }
-    return status;
+    if (!o->output->json)
+        buf_printf(&o->text, "%s\n\n", sentence);
 }
 
 /* What is about to sign, or does; not what is on its way out. The CNAMEs of a delegated domain
  * stay. */
-static enum status tell_key(void *arg, const void *found, struct err *err)
+static enum status tell_key(struct onboarding *o, const struct key *key, struct err *err)
 {
-    struct onboarding *o = arg;
-    const struct key *key = found;
     struct record record = {.value = BUF_INIT(0)};
-    bool first = false;
-    if (delegation_has(key)) {
-        enum status noted = dns_slots_next(&o->slots, key, NULL, &first, err);
-        return noted == ST_OK && first ? tell_aliases(o, err) : noted;
-    }
-    if (key->state > KEY_ACTIVE)
+    bool alias = delegation_has(key);
+    if (!alias && key->state > KEY_ACTIVE)
         return ST_OK;
-    enum status status = keys_record(key, &record, err);
+    enum status status =
+        alias ? dns_slots_alias(key, &record, err) : keys_record(key, &record, err);
+    if (status == ST_OK && o->count++ == 0)
+        say(o, "For your mail to be signed, publish in DNS:");
     if (status == ST_OK)
         tell(o, &record, "dkim");
     records_clear(&record);
     return status;
 }
 
-/* -- all of it --------------------------------------------------------------------------------- */
-
-static void say(struct onboarding *o, const char *sentence)
+static enum status tell_page(void *arg, struct rows *page, struct err *err)
 {
-    if (!o->output->json)
-        buf_printf(&o->text, "%s\n\n", sentence);
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++)
+        status = tell_key(arg, rows_at(page, i), err);
+    return status;
 }
+
+/* -- all of it --------------------------------------------------------------------------------- */
 
 static void suggest_others(struct onboarding *o, const struct args *args)
 {
@@ -133,21 +123,20 @@ static void suggest_others(struct onboarding *o, const struct args *args)
     suggest(o, "_adsp._domainkey.", "adsp", "dkim=all");
 }
 
-static enum status write_all(struct onboarding *o, struct store *store, const struct args *args,
+static enum status write_all(struct onboarding *o, struct admin *admin, const struct args *args,
                              struct err *err)
 {
-    struct query query = {.kind = &kind_key};
     const struct subject subject = {(char *)(uintptr_t)o->domain};
-    rows_where_text(&query, "domain", o->domain);
     records_begin(&o->writer, RECORDS_ZONE, &o->text);
     if (o->output->json) {
         output_begin(o->output, &subject_kind, &subject);
         output_list_begin(o->output, "records");
     }
-    say(o, "For your mail to be signed, publish in DNS:");
-    enum status status = store_find(store, &query, tell_key, o, err);
+    enum status status = dns_walk(admin, o->domain, tell_page, o, err);
     if (status != ST_OK)
         return status;
+    if (o->count == 0)
+        say(o, "There is no key yet whose record could be published for your mail to be signed.");
     suggest_others(o, args);
     if (o->output->json) {
         output_list_end(o->output, &advice_kind);
@@ -168,7 +157,7 @@ enum status dns_onboard(struct admin *admin, const struct args *args, struct err
     if (status == ST_OK)
         status = admin_named(store_domain(store, name, &domain, err), err);
     if (status == ST_OK)
-        status = write_all(&o, store, args, err);
+        status = write_all(&o, admin, args, err);
     if (status == ST_OK)
         output_raw(&admin->output, buf_span(&o.text));
     buf_clear(&o.text);

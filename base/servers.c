@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/servers.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,11 +24,12 @@ static enum status set_host(struct span host, struct server_name *out, struct er
     bool bracketed = host.len > 1 && host.data[0] == '[' && host.data[host.len - 1] == ']';
     if (bracketed)
         host = span_of(host.data + 1, host.len - 2);
-    if (!bracketed && host.len > 0 && host.data[0] != '/' && span_find(host, ':') < host.len)
-        return err_set(err, ST_INVALID, "is not host:port[:weight] (IPv6 needs [ ])");
+    bool colon = span_find(host, ':') < host.len;
+    if (host.len > 0 && host.data[0] != '/' && colon != bracketed)
+        return err_set(err, ST_INVALID, "is not a host and its port (IPv6 needs [ ])");
     for (size_t i = 0; i < host.len; i++)
-        if (host.data[i] <= ' ' || host.data[i] > '~')
-            return err_set(err, ST_INVALID, "holds a blank or is not ASCII");
+        if (host.data[i] <= ' ' || host.data[i] > '~' || host.data[i] == ',')
+            return err_set(err, ST_INVALID, "holds a blank or a comma, or is not ASCII");
     if (host.len == 0 || host.len >= sizeof out->host)
         return err_set(err, ST_INVALID, "names no host");
     memcpy(out->host, host.data, host.len);
@@ -66,6 +68,32 @@ static enum status parse_host(struct span text, struct server_name *out, struct 
     if (st == ST_OK && weight > SERVERS_WEIGHT_MAX)
         st = err_set(err, ST_INVALID, "has a weight over %d", SERVERS_WEIGHT_MAX);
     return st;
+}
+
+enum status servers_parse_host(struct span text, uint16_t port, struct server_name *out,
+                               struct err *err)
+{
+    uint64_t number = port;
+    struct span host = text;
+    /* Colons within brackets are no port's. */
+    bool bracketed = text.len > 0 && text.data[0] == '[';
+    struct span behind = bracketed ? span_from(text, span_find(text, ']')) : text;
+    bool given = span_find(behind, ':') < behind.len;
+    enum status st = ST_OK;
+    if (given && !cut_number(&host, UINT16_MAX, &number))
+        st = err_set(err, ST_INVALID, "has no port from 1 to %d", UINT16_MAX);
+    if (st == ST_OK)
+        st = set_host(host, out, err);
+    out->port = (uint16_t)number;
+    out->weight = 1;
+    return st == ST_OK ? ST_OK : err_context(err, "%.*s", (int)span_head(text, 80).len, text.data);
+}
+
+bool servers_is_address(const struct server_name *server)
+{
+    unsigned char octets[sizeof(struct in6_addr)];
+    int family = strchr(server->host, ':') != NULL ? AF_INET6 : AF_INET;
+    return inet_pton(family, server->host, octets) == 1;
 }
 
 static enum status parse_one(struct span item, struct server_name *out, struct err *err)

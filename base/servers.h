@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The name of a server with a weight, as memcached users write it: `host:port`, `[::1]:port` or
- * `/path/of/socket`, each with an optional `:weight` behind. Pure parsing; any thread.
+ * The name of a server, as settings have it. `host:port`, `[::1]:port` or `/path/of/socket`, each
+ * with an optional `:weight` behind, as memcached users write it; or `host[:port]`, `[::1][:port]`.
+ * Pure parsing; any thread.
  */
 #ifndef INKAN_BASE_SERVERS_H
 #define INKAN_BASE_SERVERS_H
@@ -21,5 +22,12 @@ struct server_name {
  * too long for a socket, more than SERVERS_MAX servers. */
 enum status servers_parse(struct span list, struct server_name **out, size_t *count_out,
                           struct err *err) MUST_CHECK;
+
+/* Parses host[:port]; without one the port is `port`. ST_INVALID names the text and what is wrong
+ * with it: no host, no port where one should be, a blank or a comma. */
+enum status servers_parse_host(struct span text, uint16_t port, struct server_name *out,
+                               struct err *err) MUST_CHECK;
+/* Whether the host is an IP address, and not a name that must be looked up. */
+bool servers_is_address(const struct server_name *server);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,21 +96,11 @@ enum status settings_check_socket(struct span value, struct err *err)
     return sockname_parse(value, &name, err);
 }
 
+/* The port that a server has without one does not matter here. */
 static enum status server_check(struct span item, struct err *err)
 {
-    uint64_t port;
-    size_t host_end = item.len;
-    if (item.data[0] == '[')
-        host_end = span_find(item, ']') + 1;
-    else if (span_find(item, ':') < item.len)
-        host_end = span_find(item, ':');
-    if (host_end == 0 || host_end > item.len)
-        return err_set(err, ST_INVALID, "%.*s names no host", SHOWN(item));
-    if (host_end < item.len &&
-        (item.data[host_end] != ':' || !span_number(span_from(item, host_end + 1), 65535, &port) ||
-         port == 0))
-        return err_set(err, ST_INVALID, "%.*s has no port from 1 to 65535", SHOWN(item));
-    return visible_ascii(item, err);
+    struct server_name server;
+    return servers_parse_host(item, 1, &server, err);
 }
 
 enum status settings_check_server(struct span value, struct err *err)
@@ -129,17 +118,11 @@ enum status settings_check_servers(struct span value, struct err *err)
 /* Resolvers are what names are looked up with, so theirs cannot be. */
 static enum status resolver_check(struct span item, struct err *err)
 {
-    unsigned char octets[sizeof(struct in6_addr)];
-    char host[INET6_ADDRSTRLEN] = "";
-    bool bracketed = item.data[0] == '[';
-    struct span address = span_from(item, bracketed ? 1 : 0);
-    address = span_head(address, span_find(address, bracketed ? ']' : ':'));
-    if (server_check(item, err) != ST_OK)
+    struct server_name server;
+    if (servers_parse_host(item, 1, &server, err) != ST_OK)
         return ST_INVALID;
-    if (address.len < sizeof host)
-        memcpy(host, address.data, address.len);
-    if (inet_pton(bracketed ? AF_INET6 : AF_INET, host, octets) != 1)
-        return err_set(err, ST_INVALID, "%.*s has no IP address (IPv6 in brackets)", SHOWN(item));
+    if (!servers_is_address(&server))
+        return err_set(err, ST_INVALID, "%.*s: is not an IP address", SHOWN(item));
     return ST_OK;
 }
 
@@ -222,7 +205,7 @@ static enum status algorithm_check(struct span item, struct err *err)
     return ST_OK;
 }
 
-enum status settings_check_algorithms(struct span value, struct err *err)
+enum status settings_parse_algorithms(struct span value, struct err *err)
 {
     size_t rsa = 0;
     struct span item;
@@ -232,11 +215,6 @@ enum status settings_check_algorithms(struct span value, struct err *err)
     while (span_next(&rest, ',', &item))
         rsa += span_has_prefix(span_trim(item), SPAN_LIT("rsa-"));
     return rsa > 1 ? err_set(err, ST_INVALID, "rsa-sha256 stands twice") : ST_OK;
-}
-
-enum status settings_parse_algorithms(struct span text, struct err *err)
-{
-    return settings_check_algorithms(text, err);
 }
 
 /* How much of a selector template the next piece takes. */

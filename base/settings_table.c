@@ -152,7 +152,7 @@ const struct settings_entry settings_table[] = {
      .help = "RSA keys with fewer bits verify nothing (RFC 8301; inkan verify)."},
 
     {"lifecycle", "algorithms", TYPE_TEXT, AT(lifecycle.algorithms), .fallback = "rsa-sha256:2048",
-     .check = settings_check_algorithms,
+     .check = settings_parse_algorithms,
      .allowed = "rsa-sha256[:1024 to 4096] and ed25519-sha256, comma separated",
      .help = "A new domain gets one key of each; a message gets one signature of each."},
     {"lifecycle", "selector", TYPE_TEXT, AT(lifecycle.selector), .fallback = "{date}{alg}{n}",

@@ -112,6 +112,25 @@ static enum status ask(struct look *look, const struct exchange *server, struct 
     return ST_OK;
 }
 
+/* Who was not asked proves nothing: a witness that says so. */
+static enum status note(struct look *look, const char *who, const char *sentence)
+{
+    struct witness *witness = add_witness(look, who, "");
+    if (witness == NULL)
+        return ST_TEMP;
+    witness_say(witness, WITNESS_UNKNOWN, "%s", sentence);
+    count_witness(look->proof, witness);
+    return ST_OK;
+}
+
+static enum status note_more(struct look *look, const char *who, int asked, const char *what)
+{
+    char sentence[WITNESS_SENTENCE_SIZE];
+    snprintf(sentence, sizeof sentence, "has more than %d %s, and the others were not asked", asked,
+             what);
+    return note(look, who, sentence);
+}
+
 static enum status ask_server(struct look *look, const struct zone_server *server)
 {
     enum status status = ST_OK;
@@ -121,16 +140,13 @@ static enum status ask_server(struct look *look, const struct zone_server *serve
         struct witness *witness = add_witness(look, server->name, server->addresses[i]);
         status = witness == NULL ? ST_TEMP : ask(look, &how, witness);
     }
-    if (status != ST_OK || (server->address_count > 0 && !server->unsure))
-        return status;
-    struct witness *witness = add_witness(look, server->name, "");
-    if (witness == NULL)
-        return ST_TEMP;
-    witness_say(witness, WITNESS_UNKNOWN,
-                server->unsure ? "may have addresses that could not be looked up"
-                               : "has no address");
-    count_witness(look->proof, witness);
-    return ST_OK;
+    if (status == ST_OK && server->unsure)
+        status = note(look, server->name, "may have addresses that could not be looked up");
+    else if (status == ST_OK && server->address_count == 0)
+        status = note(look, server->name, "has no address");
+    if (status == ST_OK && server->more)
+        status = note_more(look, server->name, ZONE_ADDRESSES_MAX, "addresses");
+    return status;
 }
 
 static size_t configured_resolvers(const struct look *look)
@@ -158,6 +174,8 @@ static enum status ask_zone(struct look *look)
         look->left += look->zone.servers[i].address_count;
     for (size_t i = 0; status == ST_OK && i < look->zone.server_count; i++)
         status = ask_server(look, &look->zone.servers[i]);
+    if (status == ST_OK && look->zone.more)
+        status = note_more(look, look->zone.name, ZONE_SERVERS_MAX, "name servers");
     return status;
 }
 

@@ -4,7 +4,7 @@
  * every authoritative server of the zone that holds the record, and then every resolver, has
  * exactly one TXT record there, and it is the one wanted. Aliases (CNAME) are followed from zone to
  * zone, each zone found anew. Who does not answer, refuses, is not authoritative or truncates its
- * answer proves nothing.
+ * answer proves nothing, and neither does who is not asked, being beyond the limits of dns/zone.h.
  *
  * Resolvers are asked only once all authoritative servers are right: one that is asked too early
  * remembers for a long while that there is no record. For the same reason a target is not asked for

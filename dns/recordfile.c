@@ -301,11 +301,6 @@ void recordfile_free(struct recordfile *file)
     free(file);
 }
 
-size_t recordfile_count(const struct recordfile *file)
-{
-    return file->count;
-}
-
 static enum status find(const struct recordfile *file, struct span name, const struct entry **out,
                         struct err *err)
 {

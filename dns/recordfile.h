@@ -20,7 +20,6 @@ struct recordfile;
 /* Reads the content of a file. ST_INVALID names the line. Free with recordfile_free. */
 enum status recordfile_parse(struct span text, struct recordfile **out, struct err *err) MUST_CHECK;
 void recordfile_free(struct recordfile *file); /* NULL is fine */
-size_t recordfile_count(const struct recordfile *file);
 
 /* A dkim_record_source: `file` is the struct recordfile. The case of a name and its final dot do
  * not matter. ST_NOT_FOUND: no such record; ST_INVALID: several, or too many aliases one after the

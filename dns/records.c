@@ -53,6 +53,7 @@ static enum status begin_record(const struct records_key *key, enum records_type
 {
     out->type = type;
     out->value = BUF_INIT(0);
+    out->before = BUF_INIT(0);
     out->ttl_s = RECORDS_TTL;
     snprintf(out->domain, sizeof out->domain, "%s", key->domain);
     return dkim_key_record_name(key->selector, key->domain, out->name, err);
@@ -77,6 +78,13 @@ enum status records_of_key(const struct records_key *key, struct record *out, st
     return buf_check(&out->value, "key record", err);
 }
 
+enum status records_replace(struct record *gravestone, enum dkim_algorithm algorithm,
+                            struct span public_octets, struct err *err)
+{
+    dkim_key_record_write(algorithm, public_octets, &gravestone->before);
+    return buf_check(&gravestone->before, "key record", err);
+}
+
 enum status records_of_alias(const struct records_key *key, struct record *out, struct err *err)
 {
     enum status status = begin_record(key, RECORDS_CNAME, out, err);
@@ -89,6 +97,7 @@ enum status records_of_alias(const struct records_key *key, struct record *out, 
 void records_clear(struct record *record)
 {
     buf_clear(&record->value);
+    buf_clear(&record->before);
 }
 
 void records_begin(struct records_writer *writer, enum records_format format, struct buf *out)
@@ -165,20 +174,25 @@ static void write_quoted(struct span string, struct buf *out)
 
 static const char *const type_names[] = {[RECORDS_TXT] = "TXT", [RECORDS_CNAME] = "CNAME"};
 
-/* The value as a master file has it: "..." "...", or a name with its final dot. */
-static void write_data(const struct record *record, struct buf *out)
+/* A value of TXT as a master file has it: "..." "..." */
+static void write_strings(struct span value, struct buf *out)
 {
-    struct span rest = buf_span(&record->value);
     struct span string;
-    if (record->type == RECORDS_CNAME) {
-        buf_append_span(out, rest);
-        buf_append_char(out, '.');
-        return;
-    }
-    for (size_t i = 0; next_string(&rest, &string); i++) {
+    for (size_t i = 0; next_string(&value, &string); i++) {
         buf_append_str(out, i > 0 ? " " : "");
         write_quoted(string, out);
     }
+}
+
+/* The same of either type: strings, or a name with its final dot. */
+static void write_data(const struct record *record, struct buf *out)
+{
+    if (record->type == RECORDS_TXT) {
+        write_strings(buf_span(&record->value), out);
+        return;
+    }
+    buf_append_span(out, buf_span(&record->value));
+    buf_append_char(out, '.');
 }
 
 static void write_zone(const struct record *record, struct buf *out)
@@ -231,21 +245,33 @@ static void write_json(const struct record *record, struct buf *out)
                  out);
 }
 
-/* RFC 1034 3.6.2: nothing else stands where an alias does. */
-static void write_prerequisite(const struct record *record, struct buf *out)
+/* A line of nsupdate's about the TXT record that stood there before. */
+static void write_before(const char *command, const struct record *record, struct buf *out)
 {
-    struct span value = buf_span(&record->value);
-    bool gravestone = span_has_suffix_nocase(value, SPAN_LIT("p="));
-    if (record->type == RECORDS_CNAME)
+    buf_printf(out, "%s %s. TXT ", command, record->name);
+    write_strings(buf_span(&record->before), out);
+    buf_append_char(out, '\n');
+}
+
+/* What is expected there, as dns/update.c says it: the server checks it in one step with the
+ * change, so nobody else's record is lost. RFC 1034 3.6.2: nothing else stands where an alias does.
+ * RFC 2136 3.4.2.2: a TXT record for a name that has a CNAME is passed over without a word. */
+static void write_prerequisites(const struct record *record, struct buf *out)
+{
+    if (record->type == RECORDS_CNAME) {
         buf_printf(out, "prereq nxdomain %s.\n", record->name);
-    else
-        buf_printf(out, gravestone ? "update delete %s. TXT\n" : "prereq nxrrset %s. TXT\n",
+    } else if (record->before.len > 0) {
+        write_before("prereq yxrrset", record, out);
+        write_before("update delete", record, out);
+    } else {
+        buf_printf(out, "prereq nxrrset %s. CNAME\nprereq nxrrset %s. TXT\n", record->name,
                    record->name);
+    }
 }
 
 static void write_nsupdate(const struct record *record, struct buf *out)
 {
-    write_prerequisite(record, out);
+    write_prerequisites(record, out);
     buf_printf(out, "update add %s. %d %s ", record->name, record->ttl_s, type_names[record->type]);
     write_data(record, out);
     buf_append_str(out, "\nsend\n");

@@ -17,8 +17,8 @@ enum records_format {
     RECORDS_ZONE,       /* master file, RFC 1035 5.1: NAME. IN TXT ( "..." "..." ) */
     RECORDS_ONELINE,    /* NAME VALUE, of an alias NAME CNAME TARGET. */
     RECORDS_JSON,       /* an array of {name, type, value, strings}; an alias has no strings */
-    RECORDS_NSUPDATE,   /* input of nsupdate(1), an update a record, which adds the record of a key
-                         * only where none is, and puts a gravestone in the place of any */
+    RECORDS_NSUPDATE,   /* input of nsupdate(1), an update a record, which adds it only where none
+                         * is, and a gravestone only in the place of the record it is for */
     RECORDS_POWERDNS,   /* body of PATCH /api/v1/servers/SERVER/zones/ZONE */
     RECORDS_ROUTE53,    /* change batch of ChangeResourceRecordSets */
     RECORDS_CLOUDFLARE, /* body of POST /zones/ZONE/dns_records/batch */
@@ -39,7 +39,8 @@ struct record {
     char domain[DKIM_DOMAIN_SIZE];    /* the zone, or a name in it */
     char name[DKIM_RECORD_NAME_SIZE]; /* without the final dot */
     struct buf value;
-    int ttl_s; /* in the formats that have one */
+    struct buf before; /* the value in whose place it comes; empty: there should be none */
+    int ttl_s;         /* in the formats that have one */
 };
 /* The record of a key; empty public octets make the gravestone of a revoked one. ST_INVALID when
  * the name would be too long. Clear with records_clear also after a failure. */
@@ -51,6 +52,10 @@ struct records_key {
 };
 enum status records_of_key(const struct records_key *key, struct record *out,
                            struct err *err) MUST_CHECK;
+/* Makes the gravestone of a key, as records_of_key gave it, come in the place of the key's record:
+ * RECORDS_NSUPDATE replaces that one and no other, which the server checks. ST_TEMP: no memory. */
+enum status records_replace(struct record *gravestone, enum dkim_algorithm algorithm,
+                            struct span public_octets, struct err *err) MUST_CHECK;
 /* The alias that leads from the name of a key's selector to its target. As records_of_key. */
 enum status records_of_alias(const struct records_key *key, struct record *out,
                              struct err *err) MUST_CHECK;

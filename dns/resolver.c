@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unbound.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/servers.h"
 
 struct resolver {
     struct ub_ctx *context;
@@ -71,26 +73,16 @@ static void stop_thread(struct resolver *resolver)
 
 /* -- opening ---------------------------------------------------------------------------------- */
 
-/* address, address:port, [address], [address]:port */
-static bool parse_server(struct span item, struct resolver_server *out)
+static enum status parse_server(struct span item, struct resolver_server *out, struct err *err)
 {
-    unsigned char address[sizeof(struct in6_addr)];
-    uint64_t port = RESOLVER_PORT;
-    bool bracketed = item.len > 0 && item.data[0] == '[';
-    size_t end = span_find(item, bracketed ? ']' : ':');
-    struct span host = span_head(item, end);
-    if (bracketed)
-        host = span_from(host, 1);
-    struct span rest = span_from(item, end + (bracketed ? 1 : 0));
-    if (host.len == 0 || host.len >= sizeof out->address || (bracketed && end == item.len))
-        return false;
-    if (rest.len > 0 &&
-        (rest.data[0] != ':' || !span_number(span_from(rest, 1), UINT16_MAX, &port) || port == 0))
-        return false;
-    memcpy(out->address, host.data, host.len);
-    out->address[host.len] = '\0';
-    out->port = (uint16_t)port;
-    return inet_pton(bracketed ? AF_INET6 : AF_INET, out->address, address) == 1;
+    struct server_name name;
+    if (servers_parse_host(item, RESOLVER_PORT, &name, err) != ST_OK)
+        return err_context(err, "nameservers");
+    if (!servers_is_address(&name) || strlen(name.host) >= sizeof out->address)
+        return err_set(err, ST_INVALID, "nameservers: %.80s: is not an IP address", name.host);
+    memcpy(out->address, name.host, strlen(name.host) + 1);
+    out->port = name.port;
+    return ST_OK;
 }
 
 static enum status add_server(struct resolver *resolver, struct span item, struct err *err)
@@ -99,10 +91,9 @@ static enum status add_server(struct resolver *resolver, struct span item, struc
     if (resolver->server_count == RESOLVER_SERVERS_MAX)
         return err_set(err, ST_INVALID, "nameservers: at most %d", RESOLVER_SERVERS_MAX);
     struct resolver_server *server = &resolver->servers[resolver->server_count];
-    if (!parse_server(item, server))
-        return err_set(err, ST_INVALID,
-                       "nameservers: %.*s: not an IP address (IPv6 in brackets) and port",
-                       (int)span_head(item, 80).len, item.data);
+    enum status status = parse_server(item, server, err);
+    if (status != ST_OK)
+        return status;
     resolver->server_count++;
     snprintf(forward, sizeof forward, "%s@%u", server->address, (unsigned)server->port);
     int fault = ub_ctx_set_fwd(resolver->context, forward);
@@ -125,6 +116,23 @@ static enum status set_servers(struct resolver *resolver, const char *list, stru
     return status;
 }
 
+/* libunbound reads the file at the first question, then does not say which it was, and of a folder
+ * reads for ever. It reads it at once where what it answers by itself is changed, if only by
+ * nothing. */
+static enum status set_anchor(struct ub_ctx *context, const char *path, struct err *err)
+{
+    struct stat info;
+    char text[128];
+    if (stat(path, &info) != 0 || access(path, R_OK) != 0)
+        return err_set(err, ST_INVALID, "[dns] trust_anchor: %.120s: %s", path,
+                       strerror_r(errno, text, sizeof text));
+    if (S_ISREG(info.st_mode) && info.st_size > 0 && ub_ctx_add_ta_file(context, path) == 0 &&
+        ub_ctx_data_remove(context, "anchor.invalid.") == 0)
+        return ST_OK;
+    return err_set(err, ST_INVALID, "[dns] trust_anchor: %.120s: no file of DS or DNSKEY records",
+                   path);
+}
+
 static enum status set_up(struct resolver *resolver, const struct resolver_options *options,
                           struct err *err)
 {
@@ -136,13 +144,10 @@ static enum status set_up(struct resolver *resolver, const struct resolver_optio
         fault = ub_ctx_async(resolver->context, 1);
     if (fault != 0)
         return err_set(err, ST_BROKEN, "libunbound: %s", ub_strerror(fault));
-    if (options->trust_anchor[0] != '\0') {
-        fault = ub_ctx_add_ta_file(resolver->context, options->trust_anchor);
-        if (fault != 0)
-            return err_set(err, ST_INVALID, "trust anchor %.120s: %s", options->trust_anchor,
-                           ub_strerror(fault));
-    }
-    return set_servers(resolver, options->nameservers, err);
+    enum status status = set_servers(resolver, options->nameservers, err);
+    if (status == ST_OK && options->trust_anchor[0] != '\0')
+        status = set_anchor(resolver->context, options->trust_anchor, err);
+    return status;
 }
 
 enum status resolver_open(const struct resolver_options *options, struct resolver **out,

@@ -30,8 +30,8 @@ struct resolver_options {
 
 struct resolver;
 
-/* ST_INVALID: an entry of the list is no address, or the file of anchors cannot be read; ST_TEMP:
- * no memory, no thread, or the system's resolvers are not known. */
+/* ST_INVALID: an entry of the list is no address, or the file of anchors cannot be read, is
+ * empty or malformed; ST_TEMP: no memory, no thread, or the system's resolvers are not known. */
 enum status resolver_open(const struct resolver_options *options, struct resolver **out,
                           struct err *err) MUST_CHECK;
 /* When no question is under way any more. NULL is fine. */

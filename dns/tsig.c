@@ -270,7 +270,8 @@ static enum status compute(const struct tsig_key *key, const struct buf *signed_
     return ST_OK;
 }
 
-size_t tsig_size(const struct tsig_key *key)
+/* Octets that a signature adds to a message. */
+static size_t size_of_signature(const struct tsig_key *key)
 {
     const struct algorithm *algorithm = &algorithms[key->algorithm];
     size_t head = strlen(key->name) + 2 + 10;
@@ -294,9 +295,9 @@ enum status tsig_sign(const struct tsig_key *key, int64_t now_s, struct buf *mes
                                   .fudge_s = TSIG_FUDGE_S};
     struct buf octets = BUF_INIT(0);
     size_t len = message->len;
-    if (len < HEADER_SIZE || len + tsig_size(key) > MESSAGE_MAX)
+    if (len < HEADER_SIZE || len + size_of_signature(key) > MESSAGE_MAX)
         return err_set(err, ST_INVALID, "no DNS message of at most %zu octets to sign",
-                       MESSAGE_MAX - tsig_size(key));
+                       MESSAGE_MAX - size_of_signature(key));
     buf_append_span(&octets, buf_span(message));
     put_variables(&octets, &signature);
     enum status status = compute(key, &octets, mac_out, err);

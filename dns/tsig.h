@@ -38,9 +38,8 @@ enum status tsig_algorithm_parse(struct span name, enum tsig_algorithm *out,
  * comments included. ST_INVALID names the line and what is wrong there; what stands there is never
  * repeated but for the names of algorithms. Clear with tsig_clear also after a failure. */
 enum status tsig_parse(struct span text, struct tsig_key *out, struct err *err) MUST_CHECK;
-/* The same from a file. ST_BROKEN: missing, unreadable, over TSIG_FILE_MAX; ST_DENIED: not a
- * regular file of root or the caller that nobody else can read, but for the group of a file of
- * root's, which may read it (0640). */
+/* The same from a file. ST_BROKEN: missing, unreadable, over TSIG_FILE_MAX; ST_DENIED as of
+ * secretfile_read, where the group may read a file of root's. */
 enum status tsig_read(const char *path, struct tsig_key *out, struct err *err) MUST_CHECK;
 /* Wipes. A zeroed key is fine. */
 void tsig_clear(struct tsig_key *key);
@@ -50,8 +49,6 @@ struct tsig_mac {
     size_t len;
 };
 
-/* Octets that tsig_sign adds to a message. */
-size_t tsig_size(const struct tsig_key *key);
 /* Signs a whole message by adding a TSIG record to it; the signature is also in *mac_out, for the
  * check of the answer. ST_INVALID when it is no message or has no room, ST_BROKEN when OpenSSL
  * does not do it; the message is as it was then. */

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/secretfile.h"
 #include "dkim/crypto.h"
 #include "dkim/domain.h"
 #include "dns/tsig.h"
@@ -277,61 +274,12 @@ void tsig_clear(struct tsig_key *key)
 
 /* -- the file ------------------------------------------------------------------------------- */
 
-static enum status system_fault(const char *what, struct err *err)
-{
-    char text[128];
-    int number = errno;
-    return err_set(err, ST_BROKEN, "%s: %s", what, strerror_r(number, text, sizeof text));
-}
-
-/* Debian's BIND wants its own key files as root:bind 0640, so that is fine for ours. */
-static enum status check_safe(const struct stat *status, struct err *err)
-{
-    bool group_reads = status->st_uid == 0 && (status->st_mode & 037) == 0;
-    if (!S_ISREG(status->st_mode))
-        return err_set(err, ST_DENIED, "not a regular file");
-    if (status->st_uid != 0 && status->st_uid != geteuid())
-        return err_set(err, ST_DENIED, "belongs to uid %u (must be root or uid %u)",
-                       (unsigned)status->st_uid, (unsigned)geteuid());
-    if ((status->st_mode & 077) != 0 && !group_reads)
-        return err_set(err, ST_DENIED, "mode %04o (must be 0600 or stricter, or root's with 0640)",
-                       (unsigned)status->st_mode & 07777);
-    if (status->st_size > TSIG_FILE_MAX)
-        return err_set(err, ST_BROKEN, "over %d octets", TSIG_FILE_MAX);
-    return ST_OK;
-}
-
-static enum status read_content(int fd, struct buf *out, struct err *err)
-{
-    char chunk[4096];
-    ssize_t got;
-    while ((got = read(fd, chunk, sizeof chunk)) > 0)
-        buf_append(out, chunk, (size_t)got);
-    bytes_wipe(chunk, sizeof chunk);
-    if (got < 0)
-        return system_fault("cannot read", err);
-    return buf_check(out, "the file", err);
-}
-
-static enum status read_file(const char *path, struct buf *out, struct err *err)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return system_fault("cannot open", err);
-    enum status status =
-        fstat(fd, &info) == 0 ? check_safe(&info, err) : system_fault("cannot stat", err);
-    if (status == ST_OK)
-        status = read_content(fd, out, err);
-    close(fd);
-    return status;
-}
-
 enum status tsig_read(const char *path, struct tsig_key *out, struct err *err)
 {
     struct buf text = BUF_SECRET(TSIG_FILE_MAX);
     *out = (struct tsig_key){.secret = BUF_SECRET(TSIG_SECRET_MAX)};
-    enum status status = read_file(path, &text, err);
+    /* Debian's BIND wants its own key files as root:bind 0640, so that is fine for ours. */
+    enum status status = secretfile_read(path, SECRETFILE_GROUP, &text, err);
     if (status == ST_OK)
         status = tsig_parse(buf_span(&text), out, err);
     buf_clear(&text);

@@ -8,13 +8,14 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/servers.h"
 
-enum { ADDRESSES_MAX = 8, HOST_SIZE = 256, DNS_PORT = 53, DNS_NAME_MAX = 254 };
+enum { ADDRESSES_MAX = 8, DNS_PORT = 53, DNS_NAME_MAX = 254 };
 
 enum { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3 };
 
 struct update_server {
-    char name[HOST_SIZE + 8];
+    char name[SERVERS_HOST_SIZE + 8];
     char addresses[ADDRESSES_MAX][EXCHANGE_ADDRESS_SIZE];
     size_t count, current; /* addresses, and the one that answered last */
     uint16_t port;
@@ -24,29 +25,6 @@ struct update_server {
 };
 
 /* -- opening -------------------------------------------------------------------------------- */
-
-/* host, host:port, [address], [address]:port. */
-static enum status split(struct span text, char host[HOST_SIZE], uint16_t *port_out,
-                         struct err *err)
-{
-    uint64_t port = DNS_PORT;
-    bool bracketed = text.len > 0 && text.data[0] == '[';
-    struct span name = bracketed ? span_from(text, 1) : text;
-    name = span_head(name, span_find(name, bracketed ? ']' : ':'));
-    size_t end = name.len + (bracketed ? 2 : 0);
-    struct span rest = span_from(text, end);
-    bool good =
-        name.len > 0 && name.len < HOST_SIZE && end <= text.len && span_find(text, ',') == text.len;
-    if (good && rest.len > 0)
-        good = rest.data[0] == ':' && span_number(span_from(rest, 1), UINT16_MAX, &port);
-    if (!good || port == 0)
-        return err_set(err, ST_INVALID, "update server %.*s: not host[:port]",
-                       (int)span_head(text, 80).len, text.data);
-    memcpy(host, name.data, name.len);
-    host[name.len] = '\0';
-    *port_out = (uint16_t)port;
-    return ST_OK;
-}
 
 static enum status find_addresses(const char *host, struct update_server *server, struct err *err)
 {
@@ -72,13 +50,15 @@ static enum status find_addresses(const char *host, struct update_server *server
 enum status update_open(const struct update_options *options, struct update_server **out,
                         struct err *err)
 {
-    char host[HOST_SIZE];
+    struct server_name where;
+    enum status status = servers_parse_host(span_str(options->server), DNS_PORT, &where, err);
+    if (status != ST_OK)
+        return err_context(err, "update server");
     struct update_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return err_set(err, ST_TEMP, "no memory");
-    enum status status = split(span_str(options->server), host, &server->port, err);
-    if (status == ST_OK)
-        status = find_addresses(host, server, err);
+    server->port = where.port;
+    status = find_addresses(where.host, server, err);
     if (status != ST_OK) {
         update_close(server);
         return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dns/zone.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static int64_t share_of(const struct search *search, size_t parts)
     return clock_monotonic_ms() + clock_left_ms(search->deadline_ms) / (int64_t)parts;
 }
 
+static_assert((int)RESOLVER_RECORDS_MAX > (int)ZONE_SERVERS_MAX &&
+                  (int)RESOLVER_RECORDS_MAX > (int)ZONE_ADDRESSES_MAX,
+              "that there are more is seen");
+
 /* -- addresses -------------------------------------------------------------------------------- */
 
 static const enum resolver_type families[] = {RESOLVER_A, RESOLVER_AAAA};
@@ -30,10 +35,13 @@ enum { FAMILIES = sizeof families / sizeof families[0] };
 
 static void add_addresses(struct zone_server *server, const struct resolver_answer *answer)
 {
-    for (size_t i = 0; i < answer->count && server->address_count < ZONE_ADDRESSES_MAX; i++) {
+    for (size_t i = 0; i < answer->count; i++) {
         struct span text = buf_span(&answer->records[i]);
         if (text.len == 0 || text.len >= EXCHANGE_ADDRESS_SIZE)
             continue;
+        server->more = server->address_count == ZONE_ADDRESSES_MAX;
+        if (server->more)
+            return;
         char *address = server->addresses[server->address_count++];
         memcpy(address, text.data, text.len);
         address[text.len] = '\0';
@@ -101,7 +109,7 @@ static int compare_servers(const void *a, const void *b)
 /* In an order that is the same each time, as resolvers turn it. */
 static void take_servers(struct zone *zone, const char *name, const struct resolver_answer *answer)
 {
-    *zone = (struct zone){.server_count = 0};
+    *zone = (struct zone){.more = answer->count > ZONE_SERVERS_MAX};
     snprintf(zone->name, sizeof zone->name, "%s", name);
     for (size_t i = 0; i < answer->count && zone->server_count < ZONE_SERVERS_MAX; i++) {
         struct zone_server *server = &zone->servers[zone->server_count++];

@@ -12,7 +12,7 @@
 
 #include "dns/resolver.h"
 
-enum { ZONE_SERVERS_MAX = 16, ZONE_ADDRESSES_MAX = 4, ZONE_CUTS_MAX = 4 };
+enum { ZONE_SERVERS_MAX = 32, ZONE_ADDRESSES_MAX = 16, ZONE_CUTS_MAX = 4 };
 
 struct zone_look {
     struct resolver *resolver;
@@ -26,8 +26,10 @@ struct zone {
         char addresses[ZONE_ADDRESSES_MAX][EXCHANGE_ADDRESS_SIZE];
         size_t address_count;
         bool unsure; /* addresses may be missing: resolvers failed to say */
+        bool more;   /* it has addresses beyond the limit, which are missing here */
     } servers[ZONE_SERVERS_MAX];
-    size_t server_count; /* those beyond the limits are left out */
+    size_t server_count;
+    bool more; /* it has servers beyond the limit, which are missing here */
 };
 
 /* Addresses that this host has no route to are left out where a server has others. ST_NOT_FOUND:

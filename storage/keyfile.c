@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secretfile.h"
+
 static enum status system_fault(const char *path, const char *what, struct err *err)
 {
     char text[128];
@@ -19,45 +21,10 @@ static enum status system_fault(const char *path, const char *what, struct err *
                    strerror_r(number, text, sizeof text));
 }
 
-static enum status check_safe(const char *path, const struct stat *status, struct err *err)
-{
-    if (!S_ISREG(status->st_mode))
-        return err_set(err, ST_DENIED, "keyring %s: not a regular file", path);
-    if (status->st_uid != 0 && status->st_uid != geteuid())
-        return err_set(err, ST_DENIED, "keyring %s: belongs to uid %u (must be root or uid %u)",
-                       path, (unsigned)status->st_uid, (unsigned)geteuid());
-    if (status->st_mode & 077)
-        return err_set(err, ST_DENIED, "keyring %s: mode %04o (must be 0600 or stricter)", path,
-                       (unsigned)status->st_mode & 07777);
-    if (status->st_size > KEYFILE_MAX)
-        return err_set(err, ST_BROKEN, "keyring %s: over %d octets", path, KEYFILE_MAX);
-    return ST_OK;
-}
-
-static enum status read_all(int fd, const char *path, struct buf *content, struct err *err)
-{
-    char chunk[4096];
-    ssize_t got;
-    while ((got = read(fd, chunk, sizeof chunk)) > 0)
-        buf_append(content, chunk, (size_t)got);
-    bytes_wipe(chunk, sizeof chunk);
-    if (got < 0)
-        return system_fault(path, "cannot read", err);
-    return buf_check(content, "keyring", err);
-}
-
 enum status keyfile_read(const char *path, struct buf *content, struct err *err)
 {
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return system_fault(path, "cannot open", err);
-    enum status st = fstat(fd, &status) == 0 ? check_safe(path, &status, err)
-                                             : system_fault(path, "cannot stat", err);
-    if (st == ST_OK)
-        st = read_all(fd, path, content, err);
-    close(fd);
-    return st;
+    enum status st = secretfile_read(path, SECRETFILE_OWNER, content, err);
+    return st == ST_OK ? ST_OK : err_context(err, "keyring %s", path);
 }
 
 static enum status write_all(int fd, const char *path, struct span content, struct err *err)

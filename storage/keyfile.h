@@ -11,8 +11,8 @@
 
 enum { KEYFILE_MAX = 65536 };
 
-/* The content into a secret buffer. ST_BROKEN: missing, unreadable, over KEYFILE_MAX; ST_DENIED:
- * not a regular file of root or the caller with mode 0600 or stricter. */
+/* The content into a secret buffer with the limit KEYFILE_MAX, as of secretfile_read for the owner
+ * alone. */
 enum status keyfile_read(const char *path, struct buf *content, struct err *err) MUST_CHECK;
 /* Makes the file with mode 0600. ST_CONFLICT when it is there. */
 enum status keyfile_create(const char *path, struct span content, struct err *err) MUST_CHECK;

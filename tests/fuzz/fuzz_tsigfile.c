@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_append(&message, header, sizeof header);
         REQUIRE(key.name[0] != '\0' && key.secret.len >= TSIG_SECRET_MIN);
         REQUIRE(tsig_sign(&key, 1790000000, &message, &mac, &err) == ST_OK);
-        REQUIRE(message.len == sizeof header + tsig_size(&key));
+        REQUIRE(message.len > sizeof header + mac.len);
         /* The same record, but an answer's signature is made of more. */
         REQUIRE(tsig_verify(&key, &mac, 1790000000, buf_span(&message), &err) == ST_DENIED);
     } else {

@@ -20,7 +20,7 @@ CUSTOMER, OTHER, PROVIDER = "customer.example", "other.example", "dkim.provider.
 # Nothing is remembered for long, also not that there is nothing.
 ZONE_TEXT = ("$TTL 1\n@ SOA ns.{0}. admin.{0}. 1 3600 600 86400 1\n@ NS ns.{0}.\n"
              "ns A 127.0.0.1\n")
-INVALID, REFUSED = 2, 3
+INVALID, REFUSED, TEMPORARY = 2, 3, 75
 
 
 class Provider(Site):
@@ -214,7 +214,7 @@ def test_slots_by_hand(make_provider):
     """Keys of operators take the slots as well, and no other selector."""
     site = make_provider()
     site.inkan.ok("domain", "add", CUSTOMER, "--tenant", "acme", "--delegate", "--no-key")
-    assert site.inkan.ok("dns", "records", CUSTOMER) == ""
+    assert site.inkan.ok("dns", "records", CUSTOMER, "--targets") == ""
     answer = site.inkan.run("key", "new", CUSTOMER, "--selector", "mine")
     assert answer.returncode == REFUSED
     assert "the slot for the next key of ed25519-sha256 is e1" in answer.stderr
@@ -250,6 +250,55 @@ def test_aliases_that_customers_left_behind(make_provider):
     site.publish(again)
     assert "0 CNAMEs" in site.inkan.ok("dns", "check", "--dangling")
     assert site.inkan.run("dns", "check", "--dangling", "--all").returncode == INVALID
+
+
+def test_aliases_left_behind_while_dns_is_out_of_reach(make_provider):
+    """That none was found is no answer then."""
+    site = make_provider(dns__timeout="1s")
+    site.publish(site.delegate(CUSTOMER))
+    site.inkan.ok("domain", "remove", CUSTOMER, "--yes")
+    site.unbound.stop()
+    for form in ((), ("--json",)):
+        answer = site.inkan.run(*form, "dns", "check", "--dangling")
+        assert answer.returncode == TEMPORARY, answer.stdout + answer.stderr
+        assert "whether 6 CNAMEs of removed domains still lead here is not known" in answer.stderr
+        assert answer.stdout == ("[]\n" if form else "0 CNAMEs of removed domains still lead here; "
+                                 "6 names could not be asked for\n")
+
+
+def test_aliases_of_a_domain_without_keys(make_provider, store):
+    """Its owner may publish them before there is a key; of which algorithms there are to be keys
+    the domain says, else its tenant, else the settings."""
+    site = make_provider(**store)
+    site.inkan.ok("domain", "add", CUSTOMER, "--tenant", "acme", "--delegate", "--no-key")
+    site.inkan.ok("domain", "add", OTHER, "--tenant", "globex")
+    delegation = site.inkan.json("domain", "show", CUSTOMER)["delegation"]
+
+    def slots(letters):
+        return [(f"{letter}{n}._domainkey.{CUSTOMER}", "CNAME", f"{letter}{n}-{delegation}")
+                for letter in letters for n in (1, 2, 3)]
+
+    def told(*command):
+        answer = site.inkan.json("dns", *command)
+        records = answer["records"] if isinstance(answer, dict) else answer
+        return [(record["name"], record["type"], record["value"]) for record in records
+                if "_domainkey" in record["name"]]
+
+    for letters, change in (("e", ()), ("s", ("tenant", "set", "acme", "algorithms=rsa-sha256")),
+                            ("es", ("domain", "set", CUSTOMER,
+                                    "algorithms=rsa-sha256,ed25519-sha256"))):
+        if change:
+            site.inkan.ok(*change)
+        assert told("records", CUSTOMER) == told("onboard", CUSTOMER) == slots(letters)
+        assert told("records", "--all")[:-1] == slots(letters)
+        answer = site.inkan.run("dns", "check", CUSTOMER)
+        assert answer.returncode == NO
+        assert answer.stdout.count(" (free): missing\n") == len(slots(letters))
+    site.publish({name: target for name, _, target in slots("es")})
+    assert site.inkan.ok("dns", "check", CUSTOMER).count(" (free): right\n") == 6
+    site.inkan.ok("key", "new", CUSTOMER, "--algorithm", "ed25519-sha256")
+    assert told("records", CUSTOMER) == slots("e"), "of what it has keys of"
+    assert "For your mail to be signed, publish" in site.inkan.ok("dns", "onboard", CUSTOMER)
 
 
 def nsupdate(site, text, key=""):

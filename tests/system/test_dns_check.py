@@ -23,6 +23,8 @@ from process import free_port
 # One port, so that all of them can be servers of one zone. BIND takes only what an interface has.
 BIND, NSD, ODD, SILENT = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
 SYSTEM = "127.0.0.59"
+CROWD = [f"127.0.0.{n}" for n in range(101, 118)]  # NSD, too
+ADDRESSES, SERVERS = 16, 32  # of a server and of a zone; so many are asked
 SIX = "::1"
 BOTH = {"ns1": BIND, "ns2": NSD}
 TIMEOUT = 2  # s, of one look
@@ -132,7 +134,7 @@ def world(module_folder):
     cases = [*SAME, "lagging", "half-wrong", "servfail", "lame", "silent", "two-aliases", "below",
              "below-silent", "six",
              "stale", "stale-there", "early", "staged", "cut", "not-authoritative", "forged", "garbage", "malformed",
-             "lossy", "undelegated", "no-address"]
+             "lossy", "undelegated", "no-address", "fifth-address", "many-addresses", "many-servers"]
     rows = ["domain,tenant,algorithm,selector,activate"]
     rows += [f"{case}.example,acme,{'rsa-sha256' if case == 'split' else 'ed25519-sha256'},s,"
              f"{'false' if case == 'staged' else 'true'}" for case in cases]
@@ -178,9 +180,14 @@ def world(module_folder):
     for case in ("cut", "not-authoritative", "forged", "garbage", "malformed", "lossy"):
         apart(case, [keys[case]], None, {"ns1": BIND, "ns3": ODD})
     apart("staged", [keys["staged"]], None, {"ns1": BIND})
+    fifth = [f"ns1 A {address}" for address in CROWD[:4]]
+    apart("fifth-address", fifth, [keys["fifth-address"], *fifth], {"ns1": BIND})
+    apart("many-addresses", None, [keys["many-addresses"], *(f"ns1 A {a}" for a in CROWD[1:])],
+          {"ns1": CROWD[0]})
+    apart("many-servers", None, [keys["many-servers"]], {f"ns{n}": NSD for n in range(SERVERS + 1)})
 
     servers = [Bind(module_folder, bind, port=port),
-               Nsd(module_folder, nsd, addresses=[NSD, *([SIX] if has_ipv6() else [])], port=port),
+               Nsd(module_folder, nsd, addresses=[NSD, *CROWD, *([SIX] if has_ipv6() else [])], port=port),
                Misbehaving(ODD, port, odd_answers({n: v for n, v in records.values()}))]
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind((SILENT, port))
@@ -330,6 +337,12 @@ def test_only_one_of_two_servers_has_it(world):
     assert f"ns2.lagging.example {NSD} has no TXT record" in key["advice"]
 
 
+def test_only_the_fifth_address_of_a_server_lacks_it(world):
+    key = look(world, "fifth-address", 1)
+    assert verdicts(key) == {("ns1", BIND): "missing",
+                             **{("ns1", address): "right" for address in CROWD[:4]}}
+
+
 def test_an_alias_of_nothing(world):
     key = look(world, "dangling", 1)
     assert key["verdict"] == "missing"
@@ -375,6 +388,21 @@ def test_a_server_that_proves_nothing(world, case, where, says):
     assert right["address"] in (BIND, NSD)
     assert key["advice"].startswith("ask again later")
     assert key["by"][where]["detail"] in key["advice"]
+
+
+@pytest.mark.parametrize("case, who, limit, what", [
+    ("many-addresses", "ns1.many-addresses.example", ADDRESSES, "addresses"),
+    ("many-servers", "many-servers.example", SERVERS, "name servers"),
+])
+def test_servers_that_are_too_many_to_be_asked(world, case, who, limit, what):
+    """All that were asked have the record; but one of the others may not."""
+    key = look(world, case, 75)
+    assert key["verdict"] == "unknown"
+    told = verdicts(key)
+    assert told.pop((who.split(".")[0], "")) == "unknown"
+    assert len(told) == limit and set(told.values()) == {"right"}
+    assert key["advice"].endswith(
+        f"{who} has more than {limit} {what}, and the others were not asked")
 
 
 def test_a_server_that_does_not_answer_leaves_time_for_the_others(world):

@@ -12,7 +12,7 @@ from nameservers import SOA, Bind, Unbound, quoted
 from process import free_port
 
 ZONE = "signed.example"
-RIGHT, TEMPORARY = 0, 75
+RIGHT, INVALID, TEMPORARY = 0, 2, 75
 
 
 class SignedZone:
@@ -85,3 +85,14 @@ def test_signatures_that_have_ended(look):
 def test_signatures_do_not_matter_without_an_anchor(look):
     answer = look("20210101000000", dns__trust_anchor=None)
     assert answer.returncode == RIGHT, answer.stdout + answer.stderr
+
+
+def test_an_anchor_that_is_not_there(new_inkan, folder):
+    """Is told once, by its name, and not as keys that nothing is known of."""
+    inkan = new_inkan(dns__trust_anchor=f"{folder}/nowhere").set_up("acme")
+    inkan.add_domain(ZONE, algorithms=("ed25519-sha256",))
+    for command in (("dns", "check", ZONE), ("rotate", "run")):
+        answer = inkan.run(*command)
+        assert answer.returncode == INVALID and answer.stdout == ""
+        assert (f"[dns] trust_anchor: {folder}/nowhere: No such file or directory"
+                in answer.stderr)

@@ -14,6 +14,7 @@ from peers import parse_records
 
 ZONES = ("formats.example", "formats.test")
 ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
+GRAVESTONE = "v=DKIM1; p="
 LONGEST_STRING = 255  # octets of a character-string
 
 
@@ -66,6 +67,51 @@ def test_nsupdate_leaves_a_record_of_somebody_else_alone(inkan, named):
     assert done.stderr.count("YXRRSET") == 1
     for other, value in wanted(inkan).items():
         assert named.txt(other) == (["theirs"] if other == name else [value])
+
+
+@pytest.fixture
+def shown(new_inkan, named):
+    """An installation whose records BIND shows, with RSA keys of two strings, and then revoked."""
+    inkan = new_inkan().set_up("acme")
+    for zone in ZONES:
+        inkan.add_domain(zone, algorithms=ALGORITHMS)
+    assert nsupdate(named, listing(inkan, "nsupdate")).stderr == ""
+    before = wanted(inkan)
+    for zone in ZONES:
+        inkan.ok("key", "revoke", zone, "rsa", "--yes")
+    return inkan, before, [name for name in before if name.startswith("rsa.")]
+
+
+def test_nsupdate_puts_gravestones_in_the_place_of_keys(shown, named):
+    """Of those and of nothing else; a second time the key is not there any more."""
+    inkan, before, revoked = shown
+    after = {name: GRAVESTONE if name in revoked else value for name, value in before.items()}
+    assert wanted(inkan) == after and all(len(before[name]) > LONGEST_STRING for name in revoked)
+    for absent in (0, len(revoked)):
+        done = nsupdate(named, listing(inkan, "nsupdate"))
+        assert done.stderr.count("NXRRSET") == absent and done.stderr.count("YXRRSET") == 2
+        for name, value in after.items():
+            assert named.txt(name) == [value]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_nsupdate_of_gravestones_leaves_a_record_of_somebody_else_alone(shown, named, beside):
+    """Instead of ours or beside it: nothing is taken away, and nothing added."""
+    inkan, before, (theirs, ours) = shown
+    standing = ["theirs", *([before[theirs]] if beside else [])]
+    named.set_txt(theirs, *standing)
+    done = nsupdate(named, listing(inkan, "nsupdate"))
+    assert done.stderr.count("NXRRSET") == 1
+    assert sorted(named.txt(theirs)) == sorted(standing)
+    assert named.txt(ours) == [GRAVESTONE]
+
+
+def test_nsupdate_passes_an_alias_by(inkan, named):
+    """And says so: BIND would be silent about a TXT record that it does not add beside a CNAME."""
+    name = next(iter(wanted(inkan)))
+    named.set_cname(name, "elsewhere.example")
+    done = nsupdate(named, listing(inkan, "nsupdate"))
+    assert done.stderr.count("YXRRSET") == 1 and named.txt(name) == []
 
 
 def test_zone_is_a_master_file(inkan, folder):
@@ -164,3 +210,6 @@ def test_onboarding_text(new_inkan):
     assert records["dmarc"][1] == "v=DMARC1; p=none; rua=mailto:d@r.example"
     assert records["dkim"][0] == "ed25519._domainkey.onboard.example"
     assert inkan.run("dns", "onboard", "nobody.example").returncode == 2
+    inkan.ok("domain", "add", "keyless.example", "--tenant", "acme", "--no-key")
+    told = inkan.ok("dns", "onboard", "keyless.example")
+    assert told.startswith("There is no key yet") and "publish in DNS" not in told

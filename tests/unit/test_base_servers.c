@@ -78,6 +78,66 @@ static void faults_are_named(void **state)
     }
 }
 
+static const struct {
+    const char *text, *host;
+    uint16_t port;
+    bool address;
+} hosts[] = {
+    {"192.0.2.1", "192.0.2.1", 53, true},       {"192.0.2.1:5353", "192.0.2.1", 5353, true},
+    {"[2001:db8::1]", "2001:db8::1", 53, true}, {"[2001:db8::1]:65535", "2001:db8::1", 65535, true},
+    {"ns1.example", "ns1.example", 53, false},  {"ns1.example:1", "ns1.example", 1, false},
+    {"192.0.2", "192.0.2", 53, false},          {"[fe80::1%lo]", "fe80::1%lo", 53, false},
+};
+
+static void hosts_are_read_with_or_without_a_port(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct server_name server;
+        struct err err = {0};
+        print_message("    %s\n", hosts[i].text);
+        assert_int_equal(servers_parse_host(span_str(hosts[i].text), 53, &server, &err), ST_OK);
+        assert_string_equal(server.host, hosts[i].host);
+        assert_int_equal(server.port, hosts[i].port);
+        assert_int_equal(servers_is_address(&server), hosts[i].address);
+    }
+}
+
+static const struct {
+    const char *text, *part;
+} bad_hosts[] = {
+    {"", ": names no host"},
+    {":53", ":53: names no host"},
+    {"[]", "[]: names no host"},
+    {"[]:53", "[]:53: names no host"},
+    {"a:", "a:: has no port from 1 to 65535"},
+    {"a:0", "a:0: has no port"},
+    {"a:65536", "a:65536: has no port"},
+    {"a:domain", "a:domain: has no port"},
+    {"[::1]:", "[::1]:: has no port"},
+    {"::1", "::1: is not a host and its port (IPv6 needs [ ])"},
+    {"a:1:2", "a:1:2: is not a host and its port"},
+    {"[::1", "[::1: is not a host"},
+    {"[::1]53", "[::1]53: is not a host"},
+    {"[192.0.2.1]", "[192.0.2.1]: is not a host"},
+    {"a b", "a b: holds a blank"},
+    {"a,b", "a,b: holds a blank or a comma"},
+};
+
+static void faults_of_hosts_are_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad_hosts / sizeof bad_hosts[0]; i++) {
+        struct server_name server;
+        struct err err = {0};
+        print_message("    \"%s\"\n", bad_hosts[i].text);
+        struct span text = span_str(bad_hosts[i].text);
+        assert_int_equal(servers_parse_host(text, 53, &server, &err), ST_INVALID);
+        if (strncmp(err.text, bad_hosts[i].part, strlen(bad_hosts[i].part)) != 0)
+            fail_msg("%s", err.text);
+    }
+}
+
 static void limits_are_kept(void **state)
 {
     struct buf list = {0};
@@ -106,6 +166,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_are_read),
         cmocka_unit_test(faults_are_named),
+        cmocka_unit_test(hosts_are_read_with_or_without_a_port),
+        cmocka_unit_test(faults_of_hosts_are_named),
         cmocka_unit_test(limits_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

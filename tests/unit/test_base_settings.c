@@ -300,7 +300,7 @@ static const struct bad_case {
     {"hyphen at the end of a selector", SPAN_LIT("[lifecycle]\nselector = {n}-\n"),
      ":2: [lifecycle] selector: \"{n}-\": starts or ends with a hyphen" SELECTOR_ALLOWED},
     {"port of a server", SPAN_LIT("[metrics]\nlisten = 127.0.0.1:http\n"),
-     ":2: [metrics] listen: \"127.0.0.1:http\": 127.0.0.1:http has no port from 1 to "
+     ":2: [metrics] listen: \"127.0.0.1:http\": 127.0.0.1:http: has no port from 1 to "
      "65535" SERVERS_ALLOWED},
     {"memcached without a port", SPAN_LIT("[cache]\nmemcached = 10.0.0.1\n"),
      ":2: [cache] memcached: \"10.0.0.1\": 10.0.0.1: has no port from 1 to "
@@ -309,7 +309,8 @@ static const struct bad_case {
      ":2: [cache] memcached: \"a:11211, /s:0\": /s:0: has no weight from 1 to 1000 behind its "
      "colon" MEMCACHED_ALLOWED},
     {"brackets of a server", SPAN_LIT("[metrics]\nlisten = [::1:9891\n"),
-     ":2: [metrics] listen: \"[::1:9891\": [::1:9891 names no host" SERVERS_ALLOWED},
+     ":2: [metrics] listen: \"[::1:9891\": [::1:9891: is not a host and its port (IPv6 "
+     "needs [ ])" SERVERS_ALLOWED},
     {"every fault at once", SPAN_LIT("[log]\nto = file\nfrob = 1\nblah\n[x]\n[store]\nurl = \n"),
      ":2: [log] to: \"file\": no such choice (allowed: syslog|stderr|journal)\n"
      ":3: [log] frob: no such key (nearest: to)\n"

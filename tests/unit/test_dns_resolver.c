@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "dns/resolver.h"
+#include "tests/unit/test_folder_support.h"
 
 enum { CALLERS = 8, QUESTIONS = 150 };
 
@@ -168,12 +169,12 @@ static void lists_of_servers(void **state)
         {"192.0.2.1", NULL, 1, "192.0.2.1", 53},
         {" 192.0.2.1:5353 , [2001:db8::1]:54", NULL, 2, "2001:db8::1", 54},
         {"[::1]", NULL, 1, "::1", 53},
-        {"ns.example", "nameservers: ns.example: not an IP address", 0, NULL, 0},
-        {"::1", "nameservers: ::1: not an IP address", 0, NULL, 0},
-        {"[192.0.2.1]", "nameservers: [192.0.2.1]: not an IP address", 0, NULL, 0},
-        {"192.0.2.1:0", "nameservers: 192.0.2.1:0: not an IP address", 0, NULL, 0},
-        {"[::1", "nameservers: [::1: not an IP address", 0, NULL, 0},
-        {"192.0.2.1,", "nameservers: : not an IP address", 0, NULL, 0},
+        {"ns.example", "nameservers: ns.example: is not an IP address", 0, NULL, 0},
+        {"::1", "nameservers: ::1: is not a host and its port", 0, NULL, 0},
+        {"[192.0.2.1]", "nameservers: [192.0.2.1]: is not a host", 0, NULL, 0},
+        {"192.0.2.1:0", "nameservers: 192.0.2.1:0: has no port", 0, NULL, 0},
+        {"[::1", "nameservers: [::1: is not a host", 0, NULL, 0},
+        {"192.0.2.1,", "nameservers: : names no host", 0, NULL, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -196,12 +197,54 @@ static void lists_of_servers(void **state)
     }
 }
 
+/* All are told when the resolver is opened, and not when it is asked. */
+static void files_of_anchors(void **state)
+{
+    static const struct {
+        const char *name, *content, *fault;
+    } cases[] = {
+        {"missing", NULL, "No such file or directory"},
+        {"empty", "", "no file of DS or DNSKEY records"},
+        {"nothing", "; a comment\n", NULL},
+        {"words", "these are no records\n", "no file of DS or DNSKEY records"},
+        {"root",
+         ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n",
+         NULL},
+    };
+    char folder[TEST_FOLDER_SIZE], path[96], want[256];
+    struct resolver_options options = {"192.0.2.1", path};
+    struct resolver *resolver;
+    struct err err;
+    (void)state;
+    assert_true(test_folder_make(folder, "anchors"));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, cases[i].name);
+        snprintf(want, sizeof want, "[dns] trust_anchor: %s: %s", path,
+                 cases[i].fault != NULL ? cases[i].fault : "");
+        FILE *file = cases[i].content != NULL ? fopen(path, "w") : NULL;
+        if (file != NULL) {
+            fputs(cases[i].content, file);
+            fclose(file);
+        }
+        print_message("    %s\n", cases[i].name);
+        enum status status = resolver_open(&options, &resolver, &err);
+        unlink(path);
+        CHECK_STATUS(cases[i].name, status, cases[i].fault == NULL ? ST_OK : ST_INVALID, err);
+        if (cases[i].fault != NULL)
+            assert_memory_equal(err.text, want, strlen(want));
+        resolver_close(resolver);
+    }
+    options.trust_anchor = folder;
+    CHECK_STATUS("a folder", resolver_open(&options, &resolver, &err), ST_INVALID, err);
+    assert_non_null(strstr(err.text, "no file of DS"));
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_of_servers),
-        cmocka_unit_test(an_answer_is_waited_for),
-        cmocka_unit_test(a_server_that_is_silent),
+        cmocka_unit_test(lists_of_servers),        cmocka_unit_test(files_of_anchors),
+        cmocka_unit_test(an_answer_is_waited_for), cmocka_unit_test(a_server_that_is_silent),
         cmocka_unit_test(callers_that_give_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

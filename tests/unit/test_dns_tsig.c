@@ -252,7 +252,6 @@ static void messages_are_signed_and_answers_checked(void **state)
         struct tsig_mac mac = sign_update(&key, &request);
         assert_int_equal(request.len, want.len);
         assert_memory_equal(request.data, want.data, want.len);
-        assert_int_equal(tsig_size(&key), want.len - strlen(update) / 2);
         CHECK_STATUS("answer", tsig_verify(&key, &mac, SIGNED_AT_S, buf_span(&answer), &err), ST_OK,
                      err);
         tsig_clear(&key);
@@ -390,15 +389,21 @@ static void nothing_of_an_answer_can_be_changed(void **state)
 
 static void a_message_without_room_is_left_as_it_is(void **state)
 {
+    enum { HEADER = 12 };
     struct tsig_key key = key_of(TSIG_HMAC_SHA256);
     struct buf message = BUF_INIT(0);
     struct tsig_mac mac;
     struct err err = {0};
     (void)state;
-    for (size_t i = 0; i <= UINT16_MAX - tsig_size(&key); i++)
+    while (message.len < HEADER)
+        buf_append_char(&message, '\0');
+    CHECK_STATUS("short", tsig_sign(&key, SIGNED_AT_S, &message, &mac, &err), ST_OK, err);
+    size_t room = UINT16_MAX - (message.len - HEADER);
+    buf_reset(&message);
+    while (message.len < room + 1)
         buf_append_char(&message, '\0');
     assert_int_equal(tsig_sign(&key, SIGNED_AT_S, &message, &mac, &err), ST_INVALID);
-    assert_int_equal(message.len, UINT16_MAX - tsig_size(&key) + 1);
+    assert_int_equal(message.len, room + 1);
     buf_truncate(&message, message.len - 1);
     CHECK_STATUS("fits", tsig_sign(&key, SIGNED_AT_S, &message, &mac, &err), ST_OK, err);
     assert_int_equal(message.len, UINT16_MAX);
