@@ -159,17 +159,21 @@ static bool is_doubtful(const struct rotation_turn *turn)
            turn->evidence.shown != KEY_SHOWN_RIGHT && turn->evidence.shown != KEY_SHOWN_UNKNOWN;
 }
 
-static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
+/* ST_TEMP and ST_UNSURE are the store's, and end the run; what else goes wrong is the key's. */
+static enum status do_turn(struct rotation *rotation, struct rotation_turn *turn, struct err *err)
 {
     struct work work = {rotation, turn};
     struct rotation_counts *counts = rotation->counts;
-    struct err err = {0};
+    enum status status = ST_OK;
     if (turn->status == ST_OK) {
-        enum status status = admin_transaction(rotation->admin, do_work, &work, &err);
-        if (status == ST_CONFLICT && !is_change(turn))
-            return; /* it was changed meanwhile, perhaps by its successor's turn: it is due again */
+        status = admin_transaction(rotation->admin, do_work, &work, err);
+        if (status == ST_CONFLICT && !is_change(turn)) {
+            err_clear(
+                err); /* changed meanwhile, perhaps by its successor's turn: it is due again */
+            return ST_OK;
+        }
         if (status != ST_OK)
-            fail(turn, status, &err);
+            fail(turn, status, err);
     }
     counts->asked += turn->evidence.asked;
     counts->silent += turn->evidence.asked && turn->evidence.shown == KEY_SHOWN_UNKNOWN;
@@ -179,6 +183,7 @@ static void do_turn(struct rotation *rotation, struct rotation_turn *turn)
         counts->failed++;
     if (turn->status != ST_OK || is_change(turn))
         tell(rotation, turn);
+    return status == ST_TEMP || status == ST_UNSURE ? status : ST_OK;
 }
 
 /* -- a page ------------------------------------------------------------------------------------ */
@@ -219,6 +224,11 @@ static enum status begin_turns(struct batch *batch, struct rows *page, struct er
         else
             judge(batch->rotation, turn);
         batch->count++;
+        if (turn->status ==
+            ST_TEMP) { /* the store's fault, which the next key would meet as well */
+            *err = turn->err;
+            return ST_TEMP;
+        }
     }
     return ST_OK;
 }
@@ -290,11 +300,10 @@ static enum status do_turns(struct batch *batch, bool *enough_out, struct err *e
         parallel_run(batch->count, make_draft, batch);
     for (size_t i = 0; status == ST_OK && i < batch->count && !*enough_out; i++) {
         status = keep_lease(rotation, err);
-        if (status == ST_OK) {
-            do_turn(rotation, &batch->turns[i]);
-            progress_add(&rotation->progress, 1);
-            *enough_out = is_enough(rotation);
-        }
+        if (status == ST_OK)
+            status = do_turn(rotation, &batch->turns[i], err);
+        progress_add(&rotation->progress, 1);
+        *enough_out = is_enough(rotation);
     }
     return status;
 }

@@ -79,13 +79,14 @@ static enum status find_tenant(struct rotation *rotation, const char *name,
         if (known == NULL)
             return err_set(err, ST_TEMP, "no memory");
         enum status status = store_tenant(rotation->store, name, &known->tenant, err);
-        if (status != ST_OK) {
+        if (status == ST_OK)
+            HASH_ADD_KEYPTR(hh, rotation->homes->tenants, known->tenant.name,
+                            strlen(known->tenant.name), known);
+        if (known->hh.tbl == NULL) {
             kind_clear(&kind_tenant, &known->tenant);
             free(known);
-            return status;
+            return status != ST_OK ? status : err_set(err, ST_TEMP, "no memory");
         }
-        HASH_ADD_KEYPTR(hh, rotation->homes->tenants, known->tenant.name,
-                        strlen(known->tenant.name), known);
     }
     *out = &known->tenant;
     return ST_OK;

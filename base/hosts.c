@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1 /* a failed HASH_ADD leaves hh.tbl NULL instead of exiting */
 #include <uthash.h>
 
 enum { ADDRESS_OCTETS = 16, NAME_MAX_OCTETS = 253, LABEL_MAX_OCTETS = 63 };

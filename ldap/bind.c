@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ldap/bind.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sasl/sasl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/secretfile.h"
 
 enum { PASSWORD_MAX = 1024 };
 
@@ -64,25 +61,19 @@ enum status bind_ask_for_tls(LDAP *ld, int64_t deadline_ms, struct err *err)
 
 /* -- the password ------------------------------------------------------------------------- */
 
-/* One line, of a file that only its owner and group may read. */
+/* The first line of the file. */
 static enum status read_password(const char *path, struct buf *out, struct err *err)
 {
-    struct stat about;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ST_BROKEN, "ldap.bind_password_file: %s: %s", path, strerror(errno));
-    if (fstat(fd, &about) != 0 || about.st_mode & S_IRWXO) {
-        close(fd);
-        return err_set(err, ST_BROKEN,
-                       "ldap.bind_password_file: %s: everybody may read it (chmod o= it)", path);
+    struct buf octets = BUF_SECRET(PASSWORD_MAX);
+    enum status st = secretfile_read(path, SECRETFILE_GROUP, &octets, err);
+    if (st != ST_OK) {
+        buf_clear(&octets);
+        return err_context(err, "ldap.bind_password_file: %s", path);
     }
-    char octets[PASSWORD_MAX];
-    ssize_t len = read(fd, octets, sizeof octets);
-    close(fd);
-    struct span line = span_of(octets, len > 0 ? (size_t)len : 0);
+    struct span line = buf_span(&octets);
     line = span_head(line, span_find(line, '\n'));
     buf_append_span(out, span_head(line, span_find(line, '\r')));
-    bytes_wipe(octets, sizeof octets);
+    buf_clear(&octets);
     if (out->len == 0)
         return err_set(err, ST_BROKEN, "ldap.bind_password_file: %s: no password in it", path);
     return buf_check(out, "password", err);

@@ -27,12 +27,15 @@ static enum status add_row(struct rows *rows, struct span value, struct err *err
     struct change *list = realloc(rows->list, (rows->count + 1) * sizeof *list);
     if (list != NULL)
         rows->list = list;
-    if (!good || list == NULL)
-        return err_set(err, good ? ST_TEMP : ST_BROKEN, "ldap: a row of the change feed: %s",
-                       good ? "no memory" : "not readable");
-    list[rows->count] = (struct change){
+    if (!good)
+        return err_set(err, ST_BROKEN, "ldap: a row of the change feed: not readable");
+    struct change row = {
         .position = (int64_t)number, .kind = span_dup(part), .name = span_dup(rest), .version = 1};
-    rows->count++;
+    if (list == NULL || row.kind == NULL || row.name == NULL) {
+        kind_clear(&kind_change, &row);
+        return err_set(err, ST_TEMP, "ldap: a row of the change feed: no memory");
+    }
+    list[rows->count++] = row;
     return ST_OK;
 }
 

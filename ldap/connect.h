@@ -13,8 +13,8 @@
 #include "ldap/url.h"
 
 /* *out is for the caller to ldap_unbind_ext. ST_TEMP: no host answers by the deadline (monotonic
- * milliseconds); ST_DENIED: the account is refused; ST_BROKEN: the certificate is not good, or a
- * file of the settings cannot be read. */
+ * milliseconds), or none with a good certificate; ST_DENIED: the account is refused, or others
+ * could read the password; ST_BROKEN: a file of the settings cannot be read. */
 enum status connect_any(const struct url *url, const struct settings_ldap *settings,
                         int64_t deadline_ms, LDAP **out, struct err *err) MUST_CHECK;
 

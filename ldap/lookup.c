@@ -28,6 +28,23 @@ static struct profile *profile_named(const struct lookup *lookup, const char *na
     return NULL;
 }
 
+/* One entry that somebody made wrongly is the misfortune of its own domain, not of those whose
+ * authors' domains are looked up together with it. */
+static enum status spoil(struct profile *profile, const struct err *why, struct err *err)
+{
+    profile_clear(profile);
+    profile->unreadable = span_dup(span_str(why->text));
+    return profile->unreadable != NULL ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
+}
+
+static bool is_one_of(const char *name, struct berval *const *values)
+{
+    for (; values != NULL && *values != NULL; values++)
+        if (span_equal_nocase(span_str(name), span_of((*values)->bv_val, (*values)->bv_len)))
+            return true;
+    return false;
+}
+
 /* -- tenants ------------------------------------------------------------------------------ */
 
 static enum status take_attribute(struct tenant *tenant, const LDAPDerefVal *attribute,
@@ -80,12 +97,33 @@ static enum status deref_control(struct directory *dir, LDAPControl **out, struc
     return made == LDAP_SUCCESS ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
 }
 
+/* The domains of a tenant that cannot be read. */
+static enum status spoil_tenant(const struct lookup *lookup, struct directory *dir,
+                                LDAPMessage *entry, struct err *err)
+{
+    const struct err why = *err;
+    struct berval **names = ldap_get_values_len(dir->ld, entry, "inkanTenantName");
+    enum status st = ST_OK;
+    for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
+        struct profile *profile = &lookup->profiles[i];
+        if (profile->found && profile->tenant.name == NULL &&
+            is_one_of(profile->domain.tenant, names))
+            st = spoil(profile, &why, err);
+    }
+    ldap_value_free_len(names);
+    return st;
+}
+
 static enum status take_asked_tenant(void *arg, struct directory *dir, LDAPMessage *entry,
                                      struct err *err)
 {
     const struct lookup *lookup = arg;
     struct tenant tenant = {0};
     enum status st = entry_read(dir, entry, &kind_tenant, &tenant, err);
+    if (st == ST_BROKEN) { /* its domains are left without a tenant */
+        kind_clear(&kind_tenant, &tenant);
+        return spoil_tenant(lookup, dir, entry, err);
+    }
     for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
         struct profile *profile = &lookup->profiles[i];
         if (profile->found && profile->tenant.name == NULL && tenant.name != NULL &&
@@ -125,6 +163,20 @@ static enum status ask_for_tenants(struct directory *dir, struct lookup *lookup,
 
 /* -- the search --------------------------------------------------------------------------- */
 
+/* The profiles of the names that a domain's entry has; it may have several, or none of ours. */
+static enum status spoil_domain(const struct lookup *lookup, struct directory *dir,
+                                LDAPMessage *entry, struct err *err)
+{
+    const struct err why = *err;
+    struct berval **names = ldap_get_values_len(dir->ld, entry, "inkanDomainName");
+    enum status st = ST_OK;
+    for (size_t i = 0; i < lookup->count && st == ST_OK; i++)
+        if (is_one_of(lookup->names[i], names))
+            st = spoil(&lookup->profiles[i], &why, err);
+    ldap_value_free_len(names);
+    return st;
+}
+
 static enum status take_domain(struct directory *dir, LDAPMessage *entry,
                                const struct lookup *lookup, struct err *err)
 {
@@ -132,19 +184,22 @@ static enum status take_domain(struct directory *dir, LDAPMessage *entry,
     enum status st = entry_read(dir, entry, &kind_domain, &domain, err);
     struct profile *profile =
         st == ST_OK && domain.name != NULL ? profile_named(lookup, domain.name) : NULL;
-    if (profile == NULL) {
-        kind_clear(&kind_domain, &domain);
-        return st;
-    }
-    if (profile->found) {
+    if (profile != NULL && (profile->found || profile->unreadable != NULL)) {
         st = err_set(err, ST_BROKEN, "ldap: domain %s has a second entry below tenant %s",
                      domain.name, domain.tenant != NULL ? domain.tenant : "");
+        profile = NULL;
+    }
+    if (profile == NULL) {
         kind_clear(&kind_domain, &domain);
-        return st;
+        return st == ST_BROKEN ? spoil_domain(lookup, dir, entry, err) : st;
     }
     profile->found = true;
     profile->domain = domain;
     st = take_tenant(dir, entry, &profile->tenant, err);
+    if (st == ST_BROKEN) {
+        const struct err why = *err;
+        return spoil(profile, &why, err);
+    }
     /* Whoever gave the domain to another tenant may have forgotten where its DN stands. */
     if (!span_equal(span_str(profile->tenant.name), span_str(domain.tenant)))
         kind_clear(&kind_tenant, &profile->tenant);
@@ -162,6 +217,8 @@ static enum status take_key(struct directory *dir, LDAPMessage *entry, const str
     struct profile *profile = whole && key.domain != NULL && key.state == KEY_ACTIVE
                                   ? profile_named(lookup, key.domain)
                                   : NULL;
+    if (profile != NULL && profile->unreadable != NULL)
+        profile = NULL;
     struct key *keys =
         profile != NULL ? realloc(profile->keys, (profile->key_count + 1) * sizeof *keys) : NULL;
     if (keys == NULL) {
@@ -263,7 +320,7 @@ static void finish(struct lookup *lookup)
 {
     for (size_t i = 0; i < lookup->count; i++) {
         struct profile *profile = &lookup->profiles[i];
-        if (!profile->found || profile->tenant.name == NULL)
+        if (profile->unreadable == NULL && (!profile->found || profile->tenant.name == NULL))
             profile_clear(profile);
         if (profile->key_count > 1)
             qsort(profile->keys, profile->key_count, sizeof *profile->keys, newest_first);

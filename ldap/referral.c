@@ -249,9 +249,9 @@ enum status referral_go(struct directory *dir, char *const *urls, struct referra
         count++;
     if (++call->hops > REFERRAL_HOPS_MAX)
         return err_set(err, ST_BROKEN,
-                       "ldap: more than %d servers refer to each other, the last is %s: do they go "
-                       "in a circle?",
-                       REFERRAL_HOPS_MAX, call->host);
+                       "ldap: more than %d servers refer to each other, the last one to %.200s: do "
+                       "they go in a circle?",
+                       REFERRAL_HOPS_MAX, count > 0 ? urls[0] : "nobody");
     for (size_t i = 0; i < count && st != ST_OK; i++) {
         int64_t share_ms = clock_left_ms(dir->base.deadline_ms) / (int64_t)(count - i);
         st = go(dir, urls[i], call, clock_monotonic_ms() + share_ms, err);

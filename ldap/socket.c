@@ -16,7 +16,9 @@
 
 #include "base/clock.h"
 
-enum { KEEPALIVE_S = 30 }; /* a connection that only listens must notice its server's end */
+/* A connection that only listens must notice within half a minute that its server's host is gone.
+ */
+enum { KEEPALIVE_S = 15, KEEPALIVE_AGAIN_S = 5, KEEPALIVE_TIMES = 3 };
 
 /* -- opening ------------------------------------------------------------------------------ */
 
@@ -45,7 +47,7 @@ static bool connect_by(int fd, const struct sockaddr *address, socklen_t len, in
 static int open_address(int family, const struct sockaddr *address, socklen_t len,
                         int64_t deadline_ms)
 {
-    int on = 1, idle_s = KEEPALIVE_S;
+    int on = 1, idle_s = KEEPALIVE_S, again_s = KEEPALIVE_AGAIN_S, times = KEEPALIVE_TIMES;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -59,6 +61,8 @@ static int open_address(int family, const struct sockaddr *address, socklen_t le
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again_s, sizeof again_s);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
     }
     return fd;
 }

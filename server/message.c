@@ -127,7 +127,7 @@ static void log_broken(struct message *m)
         .domain = m->signers->domain,
         .us = -1,
     };
-    if (log_once_in(&m->services->broken_logged_ms, BROKEN_LOG_PERIOD_MS))
+    if (log_once_in(&m->signers->broken_logged_ms, BROKEN_LOG_PERIOD_MS))
         log_event(LOG_LEVEL_ERROR, &event, "%s: %zu of its active keys cannot be used: %s",
                   m->signers->domain, m->signers->broken, m->signers->broken_text);
 }

@@ -23,7 +23,6 @@ struct message_services {
     const struct policy *policy;
     struct keyring *keyring;
     struct counters *counters;
-    _Atomic int64_t broken_logged_ms; /* when a broken key was last logged */
 };
 
 struct message {

@@ -304,12 +304,22 @@ static void postgres_rollback(struct driver_conn *base)
         base->broken = true;
 }
 
+/* What was answered counts, even if the connection ends behind it. */
+static void finish_answer(struct postgres_conn *conn)
+{
+    PGresult *end = NULL;
+    struct err err = {0};
+    if (next_result(conn, &end, &err) != ST_OK || end != NULL)
+        conn->sql.base.broken = true;
+    PQclear(end);
+}
+
 /* A COMMIT that got no answer may have happened or not. One that PostgreSQL answers with
  * ROLLBACK has not: a statement before it had failed. */
 static enum status postgres_commit(struct driver_conn *base, struct err *err)
 {
     struct postgres_conn *conn = conn_of(base);
-    PGresult *result = NULL, *end = NULL;
+    PGresult *result = NULL;
     bool sent = PQsendQueryParams(conn->pg, "COMMIT", 0, NULL, NULL, NULL, NULL, 1) != 0;
     enum status st = sent ? flush(conn, err) : lost(conn, err);
     if (st == ST_OK)
@@ -318,12 +328,10 @@ static enum status postgres_commit(struct driver_conn *base, struct err *err)
         st = fault(conn, result, err);
     else if (st == ST_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         st = err_set(err, ST_TEMP, "postgresql: the transaction was rolled back");
-    if (st == ST_OK)
-        st = next_result(conn, &end, err);
     PQclear(result);
-    PQclear(end);
     if (base->broken)
         return err_set(err, ST_UNSURE, "postgresql: the answer to the commit was lost");
+    finish_answer(conn);
     return st;
 }
 

@@ -103,14 +103,16 @@ static enum status prepare(struct sqlite_conn *conn, struct sql_statement *state
             return fault(conn, err);
         found = calloc(1, sizeof *found);
         char *copy = span_dup(buf_span(&statement->text));
-        if (found == NULL || copy == NULL) {
+        if (found != NULL && copy != NULL) {
+            *found = (struct prepared){.text = copy, .stmt = stmt};
+            HASH_ADD_KEYPTR(hh, conn->statements, found->text, strlen(found->text), found);
+        }
+        if (found == NULL || found->hh.tbl == NULL) {
             free(found);
             free(copy);
             sqlite3_finalize(stmt);
             return err_set(err, ST_TEMP, "sqlite: no memory");
         }
-        *found = (struct prepared){.text = copy, .stmt = stmt};
-        HASH_ADD_KEYPTR(hh, conn->statements, found->text, strlen(found->text), found);
     }
     *out = found->stmt;
     return ST_OK;

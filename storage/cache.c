@@ -53,19 +53,6 @@ struct cache {
     struct shard shards[];
 };
 
-/* -- values ------------------------------------------------------------------------------- */
-
-void cache_value_ref(struct cache_value *value)
-{
-    atomic_fetch_add_explicit(&value->refs, 1, memory_order_relaxed);
-}
-
-void cache_value_unref(struct cache_value *value)
-{
-    if (value != NULL && atomic_fetch_sub_explicit(&value->refs, 1, memory_order_acq_rel) == 1)
-        value->free(value);
-}
-
 /* -- making and freeing ------------------------------------------------------------------- */
 
 static void shard_init(struct shard *shard, const struct cache_options *options, size_t shards)
@@ -220,6 +207,21 @@ static void make_room(struct shard *shard, struct list *list, struct entry **dea
     }
 }
 
+static void add_entry(struct shard *shard, struct entry *entry, struct entry **dead)
+{
+    struct list *list = list_of(shard, entry);
+    HASH_ADD_STR(shard->entries, name, entry);
+    if (entry->hh.tbl == NULL) {
+        entry->next = *dead;
+        *dead = entry;
+        return;
+    }
+    DL_PREPEND(list->head, entry);
+    list->bytes += entry->bytes;
+    list->count++;
+    make_room(shard, list, dead);
+}
+
 void cache_put(struct cache *cache, const char *name, struct cache_value *value, struct moment read)
 {
     struct shard *shard = shard_of(cache, name);
@@ -230,31 +232,31 @@ void cache_put(struct cache *cache, const char *name, struct cache_value *value,
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_STR(shard->entries, name, old);
     const char *group = value != NULL ? value->group : NULL;
-    if (outdated(shard, name, group, read) || (old != NULL && old->read.position > read.position)) {
+    bool late =
+        outdated(shard, name, group, read) || (old != NULL && old->read.position > read.position);
+    if (old != NULL && !late)
+        unlink_entry(shard, old, &dead);
+    if (late)
         dead = entry;
-    } else {
-        struct list *list = list_of(shard, entry);
-        if (old != NULL)
-            unlink_entry(shard, old, &dead);
-        HASH_ADD_STR(shard->entries, name, entry);
-        DL_PREPEND(list->head, entry);
-        list->bytes += entry->bytes;
-        list->count++;
-        make_room(shard, list, &dead);
-    }
+    else
+        add_entry(shard, entry, &dead);
     pthread_mutex_unlock(&shard->lock);
     free_entries(dead);
 }
 
 /* -- single flight ------------------------------------------------------------------------ */
 
-static struct flight *flight_new(const char *name)
+/* Without memory others lead as well. */
+static void add_flight(struct shard *shard, const char *name)
 {
     size_t len = strlen(name);
     struct flight *flight = calloc(1, sizeof *flight + len + 1);
-    if (flight != NULL)
-        memcpy(flight->name, name, len + 1);
-    return flight;
+    if (flight == NULL)
+        return;
+    memcpy(flight->name, name, len + 1);
+    HASH_ADD_STR(shard->flights, name, flight);
+    if (flight->hh.tbl == NULL)
+        free(flight);
 }
 
 /* Under the lock; gives the lock up while waiting. */
@@ -278,11 +280,10 @@ enum cache_flight cache_flight_begin(struct cache *cache, const char *name, int6
     enum cache_flight answer = CACHE_LEAD;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND_STR(shard->flights, name, flight);
-    if (flight != NULL) {
+    if (flight != NULL)
         answer = wait_for(shard, flight, deadline_ms) ? CACHE_LOADED : CACHE_FAILED;
-    } else if ((flight = flight_new(name)) != NULL) {
-        HASH_ADD_STR(shard->flights, name, flight);
-    }
+    else
+        add_flight(shard, name);
     pthread_mutex_unlock(&shard->lock);
     return answer;
 }

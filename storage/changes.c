@@ -39,6 +39,10 @@ static struct changed *add(struct changes *changes, const char *name)
         memcpy(changed->name, name, len + 1);
         HASH_ADD_STR(changes->names, name, changed);
     }
+    if (changed != NULL && changed->hh.tbl == NULL) {
+        free(changed);
+        return NULL;
+    }
     return changed;
 }
 

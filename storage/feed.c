@@ -35,11 +35,12 @@ enum status feed_note(struct feed *feed, const struct kind *kind, const void *re
     row->name[strlen(sort)] = '|';
     memcpy(row->name + strlen(sort) + 1, name.data, name.len);
     HASH_FIND_STR(feed->rows, row->name, old);
-    if (old != NULL)
-        free(row);
-    else
+    if (old == NULL)
         HASH_ADD_STR(feed->rows, name, row);
-    return ST_OK;
+    if (row->hh.tbl != NULL)
+        return ST_OK;
+    free(row);
+    return old != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
 }
 
 static enum status write_row(const struct feed_row *row, struct driver_conn *conn, struct err *err)

@@ -163,6 +163,11 @@ static enum status settle(struct keyring *keyring, const struct question *questi
 {
     for (size_t i = 0; i < question->count; i++) {
         struct signers *signers = NULL;
+        const char *unreadable = findings[i].profile->unreadable;
+        if (unreadable != NULL && *out == NULL)
+            return err_set(err, ST_BROKEN, "%s", unreadable);
+        if (unreadable != NULL)
+            continue; /* and what is not cached is asked for again */
         if (keep(keyring, question->names[i], findings[i], &signers, err) != ST_OK)
             return *out != NULL ? ST_OK : ST_TEMP;
         if (signers != NULL && *out == NULL && may_sign(signers->subdomains, i))
@@ -248,7 +253,8 @@ static void keep_entries(struct keyring *keyring, const struct question *questio
 /* Other workers are given what is not known to have changed since it was read. */
 static void tell_others(struct keyring *keyring, const char *name, const struct finding *finding)
 {
-    if (keyring->shared != NULL && !is_outdated(keyring, name, finding))
+    if (keyring->shared != NULL && finding->profile->unreadable == NULL &&
+        !is_outdated(keyring, name, finding))
         shared_put(keyring->shared, name, finding->profile);
 }
 

@@ -250,5 +250,6 @@ void profile_clear(struct profile *profile)
     for (size_t i = 0; i < profile->key_count; i++)
         kind_clear(&kind_key, &profile->keys[i]);
     free(profile->keys);
+    free(profile->unreadable);
     *profile = (struct profile){0};
 }

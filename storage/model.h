@@ -205,6 +205,8 @@ struct span kind_tenant_of(const struct kind *kind, const void *record);
 /* All that signing for one domain needs: one answer of a store's lookup. */
 struct profile {
     bool found;
+    char *unreadable; /* heap; what is wrong with what stands there, else NULL: whoever needs this
+                       * profile has no answer, and whoever does not has one */
     struct domain domain;
     struct tenant tenant;
     struct key *keys; /* the active ones, still sealed; heap */

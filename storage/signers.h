@@ -21,7 +21,7 @@ struct signer {
     uint8_t fingerprint[VAULT_FINGERPRINT_SIZE]; /* of the envelope it came from */
 };
 
-/* Immutable and shared; give it back with signers_unref. */
+/* Immutable, but for the time of the log line, and shared; give it back with signers_unref. */
 struct signers {
     struct cache_value base;
     char *domain; /* d= */
@@ -33,6 +33,7 @@ struct signers {
     int64_t expiry_s;                   /* -1: as the settings say */
     size_t broken;                      /* active keys that do not open or parse */
     char broken_text[ERR_TEXT_SIZE];    /* what is wrong with the first of them */
+    _Atomic int64_t broken_logged_ms;   /* when that was last logged */
     enum on_unpublished on_unpublished; /* what the tenant wants done about the next */
     size_t unpublished; /* active keys that are left out because DNS does not show them */
     size_t count;

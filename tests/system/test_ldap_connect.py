@@ -113,10 +113,15 @@ def test_account_with_a_password(listing, password, mechanism, name):
 
 def test_password_file_that_is_not_good(listing, password):
     open_to_all = password("admin-secret\n", 0o644)
-    refused(listing(ldap__bind_password_file=open_to_all), BROKEN,
-            f"ldap.bind_password_file: {open_to_all}: everybody may read it")
+    refused(listing(ldap__bind_password_file=open_to_all), REFUSED,
+            f"ldap.bind_password_file: {open_to_all}: mode 0644 (must be 0600 or stricter")
     refused(listing(ldap__bind_password_file=password("")), BROKEN, "no password in it")
-    refused(listing(ldap__bind_password_file="/nowhere"), BROKEN, "/nowhere: No such file")
+    refused(listing(ldap__bind_password_file="/nowhere"), BROKEN,
+            "/nowhere: cannot open: No such file")
+    pipe = password("")
+    os.unlink(pipe)
+    os.mkfifo(pipe, 0o600)
+    refused(listing(ldap__bind_password_file=pipe), REFUSED, "not a regular file")
     refused(listing(ldap__bind_password_file=None), BROKEN, "ldap.bind_password_file: needed")
 
 

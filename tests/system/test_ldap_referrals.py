@@ -333,6 +333,7 @@ def test_circle_of_parts(first, second, command, refer):
     answer = in_time(command(), "domain", "list")
     assert (answer.returncode, answer.stdout) == (BROKEN, "")
     assert CIRCLE in answer.stderr
+    assert re.search(rf"the last one to ({first.plain_url}|{second.plain_url})/", answer.stderr)
 
 
 def test_circle_of_replicas(folder, authority, first, referring, command):

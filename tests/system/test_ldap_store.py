@@ -165,6 +165,32 @@ def test_two_entries_of_one_domain_sign_nothing(slapd, inkan):
         assert "DKIM-Signature field added" in inkan.reason("SINGLE")
 
 
+@pytest.mark.parametrize("what", ["domain", "tenant"])
+def test_an_unreadable_entry_is_the_misfortune_of_its_own_domain(slapd, inkan, what):
+    """What another program wrote wrongly; a domain of another tenant below it is looked up with it."""
+    inkan.ok("tenant", "add", "globex")
+    inkan.add_domain("parent.example", algorithms=("ed25519-sha256",))
+    inkan.add_domain("sub.parent.example", tenant="globex", algorithms=("ed25519-sha256",))
+    tenant = f"inkanTenantName=acme,cn=tenants,{BASE}"
+    dn, attribute = {"domain": (f"inkanDomainName=parent.example,{tenant}", "inkanDomainStatus"),
+                     "tenant": (tenant, "inkanTenantStatus")}[what]
+    slapd.modify(f"dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: disabled\n")
+    inkan.start()
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        for turn in ("A1", "A2"):  # once cold, once with what was cached by then
+            milter.message(messages.compose(b"a@sub.parent.example"), queue_id=f"B{turn}")
+            assert "DKIM-Signature field added" in inkan.reason(f"B{turn}")
+            verdict, _ = milter.message(messages.compose(b"a@parent.example"), queue_id=f"C{turn}")
+            assert verdict == REPLY_CODE and milter.reply.startswith(b"451")
+            assert attribute in inkan.reason(f"C{turn}")
+    slapd.modify(f"dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: active\n")
+    with Milter(inkan.address) as milter:
+        milter.greet()
+        milter.message(messages.compose(b"a@parent.example"), queue_id="MENDED")
+        assert "DKIM-Signature field added" in inkan.reason("MENDED")
+
+
 def test_references_to_other_servers_are_passed_over(slapd, inkan):
     inkan.add_domain("here.example", algorithms=("ed25519-sha256",))
     done = slapd._tool("ldapadd", ROOT, "-M", text=(
