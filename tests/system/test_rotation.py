@@ -489,6 +489,29 @@ def test_two_runs_at_once(make_site):
     site.run()
 
 
+def test_the_store_fails_in_the_middle(make_site):
+    """What was not done is due for the next run, and this one says that it failed."""
+    site = make_site(dns__timeout="5s", store__timeout="1s")
+    site.add(ZONE)
+    site.named.process.freeze()
+    try:
+        process = subprocess.Popen([f"{BUILD}/inkan", "-c", site.inkan.conf, "rotate", "run"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_for("it has its lease", lambda: any(
+            event["action"] == "lease.take" for event in site.inkan.json("audit", "list")))
+        store = sqlite3.connect(site.inkan.database, isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")
+    finally:
+        site.named.process.thaw()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == TEMPORARY and "locked" in said, said
+    store.execute("ROLLBACK")
+    store.close()
+    assert site.states(ZONE) == ["staged"]
+    site.run()
+    assert site.states(ZONE) == ["published"]
+
+
 def change_store(site, statement):
     with sqlite3.connect(site.inkan.database) as store:
         store.execute(statement)
