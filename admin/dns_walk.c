@@ -8,11 +8,13 @@
 
 enum { PAGE_KEYS = 500 };
 
-/* Domains and their keys side by side. */
+/* The keys, and beside them the delegated domains: a store is asked for one kind after the other.
+ */
 struct walk {
     struct admin *admin;
     struct store *store;
-    struct cursor domains, keys;
+    struct rows domains;
+    struct cursor keys;
     struct rows page; /* keys that the visitor has not seen yet */
     rows_visitor *visit;
     void *arg;
@@ -40,7 +42,11 @@ static enum status find_plan(struct walk *walk, const struct domain *domain, str
     if (status == ST_OK)
         status = keys_plan_parse(algorithms, 0, out, err);
     kind_clear(&kind_tenant, &tenant);
-    return status;
+    if (status != ST_NOT_FOUND && status != ST_INVALID)
+        return status;
+    admin_warn("%s: its slots are not known: %s", domain->name, err->text);
+    err_clear(err);
+    return ST_OK;
 }
 
 /* The keys of one domain within the page: those from `start` on. */
@@ -102,25 +108,6 @@ static enum status add_slots(struct walk *walk, const struct domain *domain, siz
 
 /* -- the walk --------------------------------------------------------------------------------- */
 
-/* Takes the keys of all domains before this one (NULL: of all) into the page, and with `its_own`
- * those of the domain as well. */
-static enum status take_keys(struct walk *walk, const char *domain, bool its_own, struct err *err)
-{
-    void *record;
-    enum status status = cursor_peek(&walk->keys, &record, err);
-    while (status == ST_OK && record != NULL) {
-        const struct key *key = record;
-        int order = domain == NULL ? -1 : strcmp(key->domain, domain);
-        if (order > 0 || (order == 0 && !its_own))
-            break;
-        status = rows_take(&walk->page, key, err);
-        cursor_next(&walk->keys);
-        if (status == ST_OK)
-            status = cursor_peek(&walk->keys, &record, err);
-    }
-    return status;
-}
-
 static enum status pass_on(struct walk *walk, size_t least, struct err *err)
 {
     if (walk->page.count < least)
@@ -130,50 +117,91 @@ static enum status pass_on(struct walk *walk, size_t least, struct err *err)
     return status;
 }
 
+static bool is_of_last_domain(const struct rows *page, const struct key *key)
+{
+    const struct key *last = page->count > 0 ? rows_at(page, page->count - 1) : NULL;
+    return last != NULL && strcmp(last->domain, key->domain) == 0;
+}
+
+/* Takes the keys of all domains before this one (NULL: of all) into the page, and with `its_own`
+ * those of the domain instead. */
+static enum status take_keys(struct walk *walk, const char *domain, bool its_own, struct err *err)
+{
+    void *record;
+    enum status status = cursor_peek(&walk->keys, &record, err);
+    while (status == ST_OK && record != NULL) {
+        const struct key *key = record;
+        int order = domain == NULL ? -1 : strcmp(key->domain, domain);
+        if (order > 0 || (order == 0 && !its_own))
+            break;
+        if (!is_of_last_domain(&walk->page, key))
+            status = pass_on(walk, PAGE_KEYS, err);
+        if (status == ST_OK)
+            status = rows_take(&walk->page, key, err);
+        cursor_next(&walk->keys);
+        if (status == ST_OK)
+            status = cursor_peek(&walk->keys, &record, err);
+    }
+    return status;
+}
+
 /* Domains and keys are read at different times: there may be keys of one that came or went
  * meanwhile. */
 static enum status take_domain(struct walk *walk, const struct domain *domain, struct err *err)
 {
     enum status status = take_keys(walk, domain->name, false, err);
+    if (status == ST_OK)
+        status = pass_on(walk, PAGE_KEYS, err);
     size_t start = walk->page.count;
     if (status == ST_OK)
         status = take_keys(walk, domain->name, true, err);
-    if (status == ST_OK && is_set(domain->delegation))
-        status = add_slots(walk, domain, start, err);
-    return status == ST_OK ? pass_on(walk, PAGE_KEYS, err) : status;
+    return status == ST_OK ? add_slots(walk, domain, start, err) : status;
 }
 
 static enum status take_all(struct walk *walk, struct err *err)
 {
-    void *domain;
-    enum status status = cursor_peek(&walk->domains, &domain, err);
-    while (status == ST_OK && domain != NULL) {
-        status = take_domain(walk, domain, err);
-        cursor_next(&walk->domains);
-        if (status == ST_OK)
-            status = cursor_peek(&walk->domains, &domain, err);
-    }
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < walk->domains.count; i++)
+        status = take_domain(walk, rows_at(&walk->domains, i), err);
     if (status == ST_OK)
         status = take_keys(walk, NULL, true, err);
     return status == ST_OK ? pass_on(walk, 1, err) : status;
 }
 
+static enum status take_delegated(void *arg, struct rows *page, struct err *err)
+{
+    struct walk *walk = arg;
+    enum status status = ST_OK;
+    for (size_t i = 0; status == ST_OK && i < page->count; i++) {
+        const struct domain *domain = rows_at(page, i);
+        if (is_set(domain->delegation))
+            status = rows_take(&walk->domains, domain, err);
+    }
+    return status;
+}
+
 enum status dns_walk(struct admin *admin, const char *domain, rows_visitor *visit, void *arg,
                      struct err *err)
 {
-    struct walk walk = {.admin = admin, .page = {.kind = &kind_key}, .visit = visit, .arg = arg};
+    struct query query = {.kind = &kind_domain};
+    struct walk walk = {.admin = admin,
+                        .domains = {.kind = &kind_domain},
+                        .page = {.kind = &kind_key},
+                        .visit = visit,
+                        .arg = arg};
     enum status status = admin_store(admin, &walk.store, err);
     if (status != ST_OK)
         return status;
-    cursor_init(&walk.domains, walk.store, &kind_domain);
     cursor_init(&walk.keys, walk.store, &kind_key);
     if (domain[0] != '\0') {
-        rows_where_text(&walk.domains.query, "name", domain);
+        rows_where_text(&query, "name", domain);
         rows_where_text(&walk.keys.query, "domain", domain);
     }
-    status = take_all(&walk, err);
+    status = rows_walk(walk.store, &query, take_delegated, &walk, err);
+    if (status == ST_OK)
+        status = take_all(&walk, err);
     rows_clear(&walk.page);
+    rows_clear(&walk.domains);
     cursor_clear(&walk.keys);
-    cursor_clear(&walk.domains);
     return status;
 }

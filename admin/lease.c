@@ -11,18 +11,19 @@
 enum { HOST_SIZE = 256 };
 #define MARK_BEGIN " mark " /* in the name of a holder */
 
-/* Who we are: unlike any other program that runs in the cluster now, or did. */
+/* Who we are: unlike any other program that runs in the cluster now, or did. Where /proc is shut
+ * the lease ends by its time alone. */
 static enum status name_holder(struct lease *lease, struct err *err)
 {
     char host[HOST_SIZE] = "", mark[PROCESS_MARK_SIZE];
     struct buf text = BUF_INIT(0);
-    enum status status = process_mark(mark, err);
-    if (status != ST_OK)
-        return status;
     gethostname(host, sizeof host - 1);
-    buf_printf(&text, "%.64s, process %ld" MARK_BEGIN "%s", host[0] != '\0' ? host : "a host",
-               (long)getpid(), mark);
-    status =
+    buf_printf(&text, "%.64s, process %ld", host[0] != '\0' ? host : "a host", (long)getpid());
+    if (process_mark(mark, err) == ST_OK)
+        buf_printf(&text, MARK_BEGIN "%s", mark);
+    else
+        err_clear(err);
+    enum status status =
         field_set_text(kind_field(&kind_lease, SPAN_LIT("holder")), lease, buf_span(&text), err);
     buf_clear(&text);
     return status;
@@ -88,19 +89,32 @@ enum status lease_take(struct store *store, const char *name, struct lease_hold 
     return status;
 }
 
+/* What was not stored is as it was before. */
 static enum status put_until(struct lease_hold *hold, int64_t until_s, struct err *err)
 {
     struct store_tx *tx;
+    int64_t until_before_s = hold->lease.until, version = hold->lease.version;
     enum status status = store_begin(hold->store, &tx, err);
-    return status == ST_OK ? end(tx, put(tx, &hold->lease, until_s, err), err) : status;
+    if (status == ST_OK)
+        status = end(tx, put(tx, &hold->lease, until_s, err), err);
+    if (status != ST_OK) {
+        hold->lease.until = until_before_s;
+        hold->lease.version = version;
+    }
+    return status;
 }
 
 enum status lease_keep(struct lease_hold *hold, struct err *err)
 {
     int64_t now_s = clock_now_s();
-    if (hold->lease.until - now_s > LEASE_SECONDS / 2)
+    int64_t left_s = hold->lease.until - now_s;
+    if (left_s > LEASE_SECONDS / 2)
         return ST_OK;
     enum status status = put_until(hold, now_s + LEASE_SECONDS, err);
+    if (status == ST_TEMP && left_s > LEASE_SECONDS / 4) {
+        err_clear(err); /* somebody was faster with another change, perhaps; there is time */
+        return ST_OK;
+    }
     return status == ST_CONFLICT ? err_set(err, ST_CONFLICT,
                                            "%s took longer than %d s for a part of its work, and "
                                            "another program has taken it over meanwhile",

@@ -128,8 +128,8 @@ static int64_t since(const struct key *key)
     return *(const int64_t *)(const void *)((const char *)key + states[key->state].time);
 }
 
-/* A record that is there is looked at every now and then; one that is not is waited for, at first
- * closely. */
+/* A record that is there is looked at every now and then; one that is not, or cannot be seen any
+ * more, is waited for, at first closely. */
 static int64_t next_look(const struct scene *s)
 {
     int64_t pause = (s->now_s - since(s->key)) / PATIENCE;
@@ -138,6 +138,8 @@ static int64_t next_look(const struct scene *s)
     if (s->evidence->asked) {
         shown = s->evidence->shown;
         from = s->now_s;
+        if (shown == KEY_SHOWN_UNKNOWN && s->key->shown == KEY_SHOWN_RIGHT)
+            pause = (s->now_s - s->key->checked - s->policy->check_s) / PATIENCE;
     } else if (from == 0) {
         return s->now_s;
     }

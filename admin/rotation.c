@@ -6,8 +6,8 @@
 #include "admin/rotation_internal.h"
 #include "base/clock.h"
 
-/* So few that a lease outlasts the making of their keys and the silence of their servers. */
-enum { PAGE = 64 };
+/* A page has so few keys that a lease outlasts their making and the silence of their servers. */
+enum { PAGE = 64, TROUBLES_MAX = 3 };
 
 static const struct field deed_fields[] = {
     OUTPUT_FIELD(struct rotation_deed, domain, FIELD_TEXT, 0),
@@ -159,7 +159,20 @@ static bool is_doubtful(const struct rotation_turn *turn)
            turn->evidence.shown != KEY_SHOWN_RIGHT && turn->evidence.shown != KEY_SHOWN_UNKNOWN;
 }
 
-/* ST_TEMP and ST_UNSURE are the store's, and end the run; what else goes wrong is the key's. */
+/* ST_TEMP is the store's: another program may have been faster, and the key is due again; several
+ * in a row are an outage, as is ST_UNSURE. What else goes wrong is the key's. */
+static enum status judge_store(struct rotation *rotation, enum status status, struct err *err)
+{
+    if (status == ST_UNSURE)
+        return status;
+    rotation->troubles = status == ST_TEMP ? rotation->troubles + 1 : 0;
+    rotation->trouble = *err;
+    if (rotation->troubles == TROUBLES_MAX)
+        return status;
+    err_clear(err);
+    return ST_OK;
+}
+
 static enum status do_turn(struct rotation *rotation, struct rotation_turn *turn, struct err *err)
 {
     struct work work = {rotation, turn};
@@ -179,11 +192,11 @@ static enum status do_turn(struct rotation *rotation, struct rotation_turn *turn
     counts->silent += turn->evidence.asked && turn->evidence.shown == KEY_SHOWN_UNKNOWN;
     if (turn->status == ST_OK && is_change(turn))
         counts->changed++;
-    if (turn->status != ST_OK || is_doubtful(turn))
+    if ((turn->status != ST_OK && status != ST_TEMP) || is_doubtful(turn))
         counts->failed++;
     if (turn->status != ST_OK || is_change(turn))
         tell(rotation, turn);
-    return status == ST_TEMP || status == ST_UNSURE ? status : ST_OK;
+    return judge_store(rotation, status, err);
 }
 
 /* -- a page ------------------------------------------------------------------------------------ */
@@ -322,7 +335,8 @@ static enum status visit_page(void *arg, struct rows *page, struct err *err)
     struct rotation *rotation = arg;
     struct batch batch = {.rotation = rotation};
     enum status status = begin_turns(&batch, page, err);
-    rotation->counts->looked += (int64_t)batch.count;
+    if (status == ST_OK)
+        rotation->counts->looked += (int64_t)batch.count;
     if (status == ST_OK && rotation->options->plan)
         tell_plan(&batch, &page->enough);
     else if (status == ST_OK)
@@ -373,6 +387,10 @@ enum status rotation_run(struct admin *admin, const struct rotation_options *opt
     if (status == ST_OK) {
         status = walk(&rotation, err);
         progress_end(&rotation.progress);
+    }
+    if (status == ST_OK && rotation.troubles > 0) { /* nobody knows whether it has ended */
+        *err = rotation.trouble;
+        status = err->code;
     }
     lease_give(&rotation.lease);
     rotation_dns_close(rotation.dns);

@@ -42,6 +42,8 @@ struct rotation {
     struct rotation_homes *homes;
     struct rotation_dns *dns;
     struct progress progress;
+    int troubles; /* turns one after the other that the store did not take */
+    struct err trouble;
 };
 
 /* -- rotation_home.c: domains and tenants of the keys ---------------------------------------- */

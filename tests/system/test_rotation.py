@@ -375,7 +375,8 @@ def test_silence_is_no_failure_and_is_asked_again(make_site):
     for name, value in site.inkan.records().items():
         site.named.set_txt(name, value, ttl=1)
     site.run_until("it signs", lambda: site.states(ELSEWHERE) == ["active"])
-    change_store(site, "UPDATE key SET due = 1, checked = checked - 7200")
+    change_store(site, "UPDATE key SET due = 1, checked = checked - 3600,"
+                       " activated = activated - 100 * 86400")
     site.unbound.stop()
     answer = site.inkan.run("rotate", "run", "--max-failures", "0")
     assert answer.returncode == TEMPORARY, answer.stderr
