@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/process.h"
 
-enum { HOST_SIZE = 256 };
+enum { HOST_SIZE = 256, TRIES_MAX = 5, PAUSE_MS = 20 };
 #define MARK_BEGIN " mark " /* in the name of a holder */
 
 /* Who we are: unlike any other program that runs in the cluster now, or did. Where /proc is shut
@@ -73,24 +74,43 @@ static enum status end(struct store_tx *tx, enum status status, struct err *err)
     return status;
 }
 
+/* A directory takes no change while it takes another program's. Whether to try once more. */
+static bool again(enum status status, int *tries)
+{
+    if (status != ST_TEMP || ++*tries == TRIES_MAX)
+        return false;
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L << *tries};
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+static enum status try_take(struct lease_hold *hold, const char *name, struct err *err)
+{
+    struct store_tx *tx;
+    kind_clear(&kind_lease, &hold->lease);
+    hold->lease.name = span_dup(span_str(name));
+    if (hold->lease.name == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    enum status status = store_begin(hold->store, &tx, err);
+    return status == ST_OK ? end(tx, take(tx, &hold->lease, err), err) : status;
+}
+
 enum status lease_take(struct store *store, const char *name, struct lease_hold *out,
                        struct err *err)
 {
-    struct store_tx *tx;
+    enum status status;
+    int tries = 0;
     *out = (struct lease_hold){.store = store};
-    out->lease.name = span_dup(span_str(name));
-    if (out->lease.name == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    enum status status = store_begin(store, &tx, err);
-    if (status == ST_OK)
-        status = end(tx, take(tx, &out->lease, err), err);
+    do {
+        status = try_take(out, name, err);
+    } while (again(status, &tries));
     if (status != ST_OK)
         out->store = NULL; /* there is nothing to give back */
     return status;
 }
 
 /* What was not stored is as it was before. */
-static enum status put_until(struct lease_hold *hold, int64_t until_s, struct err *err)
+static enum status try_until(struct lease_hold *hold, int64_t until_s, struct err *err)
 {
     struct store_tx *tx;
     int64_t until_before_s = hold->lease.until, version = hold->lease.version;
@@ -101,6 +121,16 @@ static enum status put_until(struct lease_hold *hold, int64_t until_s, struct er
         hold->lease.until = until_before_s;
         hold->lease.version = version;
     }
+    return status;
+}
+
+static enum status put_until(struct lease_hold *hold, int64_t until_s, struct err *err)
+{
+    enum status status;
+    int tries = 0;
+    do {
+        status = try_until(hold, until_s, err);
+    } while (again(status, &tries));
     return status;
 }
 

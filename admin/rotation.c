@@ -146,7 +146,7 @@ static void tell(struct rotation *rotation, struct rotation_turn *turn)
         .deed = (char *)(uintptr_t)deed_of(turn),
         .successor = turn->draft.key.selector,
         .reason = (char *)(uintptr_t)reason,
-        .at = turn->due.task == LIFECYCLE_WAIT ? turn->due.at_s : 0,
+        .at = !failed && turn->due.task == LIFECYCLE_WAIT ? turn->due.at_s : 0,
     };
     rotation->options->told(rotation->options->arg, &deed);
 }

@@ -8,6 +8,7 @@ import random
 import re
 import sqlite3
 import subprocess
+import threading
 import time
 
 import dkim
@@ -615,3 +616,33 @@ def test_keys_in_a_directory(folder, make_site):
         assert b"process" in lease["inkanLeaseHolder"][0]
     finally:
         server.kill()
+
+
+def test_others_change_the_directory_meanwhile(folder, make_site):
+    """A change that came first costs one key its turn, and no run the rest of its work."""
+    server = Slapd.single(folder, log_level="none")
+    done = threading.Event()
+    try:
+        site = make_site(lifecycle__soak="1h", **server.settings())
+        rows = "\n".join(f'{{"domain": "d{n}.{ZONE}", "tenant": "acme"}}' for n in range(200))
+        site.inkan.ok("import", "domains", "-", stdin=rows.encode())
+
+        def write():
+            number = 0
+            while not done.is_set():
+                number += 1
+                site.inkan.run("tenant", "add", f"t{number}")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            answer = site.inkan.run("rotate", "run")
+        finally:
+            done.set()
+            writer.join()
+        assert "due: 200," in answer.stdout and ", failed: 0" in answer.stdout, answer.stdout
+        site.run()
+        states = {key["state"] for key in site.inkan.json("key", "list")}
+        assert states == {"published"} and len(site.inkan.json("tenant", "list")) > 1
+    finally:
+        server.stop()
