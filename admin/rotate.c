@@ -101,10 +101,10 @@ static enum status go(struct admin *admin, const struct args *args, bool plan, s
     in.options.arg = admin;
     output_list_begin(&admin->output, NULL);
     status = rotation_run(admin, &in.options, &counts, err);
-    if (status == ST_OK || counts.looked > 0) /* what was done until it failed is told as well */
+    if (status == ST_OK || counts.looked > 0) { /* what was done until it failed is told as well */
         output_list_end(&admin->output, &rotation_deed_kind);
-    if (status == ST_OK || counts.looked > 0)
         sum_up(admin, &in.options, &counts);
+    }
     return status == ST_OK ? answer(&in.options, &counts, err) : status;
 }
 

@@ -181,8 +181,7 @@ static enum status do_turn(struct rotation *rotation, struct rotation_turn *turn
     if (turn->status == ST_OK) {
         status = admin_transaction(rotation->admin, do_work, &work, err);
         if (status == ST_CONFLICT && !is_change(turn)) {
-            err_clear(
-                err); /* changed meanwhile, perhaps by its successor's turn: it is due again */
+            err_clear(err); /* changed meanwhile, perhaps by its successor's turn: due again */
             return ST_OK;
         }
         if (status != ST_OK)
@@ -237,8 +236,7 @@ static enum status begin_turns(struct batch *batch, struct rows *page, struct er
         else
             judge(batch->rotation, turn);
         batch->count++;
-        if (turn->status ==
-            ST_TEMP) { /* the store's fault, which the next key would meet as well */
+        if (turn->status == ST_TEMP) { /* the store's fault; the next key would meet it, too */
             *err = turn->err;
             return ST_TEMP;
         }

@@ -46,7 +46,7 @@ struct rotation_options {
 };
 
 /* ST_OK also if single keys failed: the counts say so, and each was told. ST_CONFLICT: another run
- * is under way. */
+ * is under way; ST_TEMP, ST_UNSURE: the store does not work, and what was not done is still due. */
 enum status rotation_run(struct admin *admin, const struct rotation_options *options,
                          struct rotation_counts *out, struct err *err) MUST_CHECK;
 

@@ -56,11 +56,11 @@ static enum presence look_at(long pid, uint64_t *start_out)
 static bool read_place(char out[PROCESS_MARK_SIZE])
 {
     char boot[BOOT_SIZE];
-    struct stat namespace;
+    struct stat numbers;
     if (!read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot) ||
-        stat("/proc/self/ns/pid", &namespace) != 0)
+        stat("/proc/self/ns/pid", &numbers) != 0)
         return false;
-    snprintf(out, PROCESS_MARK_SIZE, "%s:%ju", boot, (uintmax_t) namespace.st_ino);
+    snprintf(out, PROCESS_MARK_SIZE, "%s:%ju", boot, (uintmax_t)numbers.st_ino);
     return true;
 }
 
