@@ -6,9 +6,9 @@
 #include "base/nearest.h"
 
 static const struct noun *const nouns[] = {
-    &store_noun,  &vault_noun,  &tenant_noun, &domain_noun,  &key_noun,
-    &dns_noun,    &import_noun, &export_noun, &explain_noun, &sign_noun,
-    &verify_noun, &probe_noun,  &conf_noun,   &audit_noun,   &rotate_noun,
+    &store_noun,  &vault_noun,  &tenant_noun,  &domain_noun, &key_noun,    &dns_noun,
+    &import_noun, &export_noun, &explain_noun, &sign_noun,   &verify_noun, &probe_noun,
+    &conf_noun,   &audit_noun,  &rotate_noun,  &rule_noun,   &grant_noun,
 };
 
 enum { NOUN_COUNT = sizeof nouns / sizeof nouns[0], ARGV_MAX = 256 };

@@ -26,7 +26,7 @@ struct noun {
 
 extern const struct noun store_noun, vault_noun, tenant_noun, domain_noun, key_noun, dns_noun,
     explain_noun, import_noun, export_noun, sign_noun, verify_noun, probe_noun, conf_noun,
-    audit_noun, rotate_noun;
+    audit_noun, rotate_noun, rule_noun, grant_noun;
 
 /* Runs what the NULL-terminated arguments (without the program's name) ask for and returns the
  * exit code. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/decision.h"
 
-#include <stdio.h>
-
 enum { CACHE_BYTES = 1 << 20, CACHE_MS = 60000 };
 
 enum status decision_init(struct admin *admin, struct decision *decision, struct err *err)
@@ -25,44 +23,38 @@ enum status decision_init(struct admin *admin, struct decision *decision, struct
     return keyring_open(&options, &decision->keyring, err);
 }
 
+static void forget(struct decision *decision)
+{
+    policy_decision_clear(&decision->outcome);
+    keyring_view_end(&decision->view);
+}
+
 void decision_clear(struct decision *decision)
 {
-    for (size_t i = 0; i < decision->lookup_count; i++)
-        signers_unref(decision->lookups[i].signers);
+    forget(decision);
     keyring_close(decision->keyring);
     policy_free(decision->policy);
     *decision = (struct decision){.policy = NULL};
 }
 
-/* The first of the outcome's domains that is ours counts. */
-static void look_up(struct decision *decision)
+static enum status find(void *arg, const struct keyring_question *question, size_t wanted,
+                        const struct place **out, struct err *err)
 {
-    struct err why = {.code = ST_OK}, *err = &why;
-    decision->found = ST_NOT_FOUND;
-    decision->signers = NULL;
-    for (size_t i = 0; i < decision->outcome.domain_count && decision->found == ST_NOT_FOUND; i++) {
-        struct decision_lookup *lookup = &decision->lookups[decision->lookup_count++];
-        snprintf(lookup->domain, sizeof lookup->domain, "%s", decision->outcome.domains[i]);
-        err_clear(err);
-        decision->found = keyring_find(decision->keyring, lookup->domain, &lookup->signers, err);
-        decision->signers = lookup->signers;
-        lookup->found = decision->found;
-        snprintf(lookup->text, sizeof lookup->text, "%s", err->text);
-    }
-    const struct policy_lookup lookup = {decision->found, err, decision->signers};
-    policy_decide_signers(decision->policy, &lookup, &decision->outcome);
+    struct decision *decision = arg;
+    enum status status = keyring_view_find(&decision->view, question, wanted, out, err);
+    if (status != ST_OK)
+        decision->trouble = status;
+    return status;
 }
 
-void decision_make(struct decision *decision, const struct policy_origin *origin,
-                   const struct dkim_fields *fields)
+void decision_make(struct decision *decision, struct policy_case *c)
 {
-    policy_decide_author(decision->policy, origin, fields, &decision->outcome);
-    decision->author = decision->outcome;
-    if (decision->outcome.action != POLICY_SIGN)
-        return;
-    look_up(decision);
-    if (decision->outcome.action == POLICY_ASK_PROVIDER)
-        look_up(decision);
+    forget(decision);
+    keyring_view_begin(&decision->view, decision->keyring);
+    decision->trouble = ST_OK;
+    c->find = find;
+    c->find_arg = decision;
+    policy_decide(decision->policy, c, &decision->outcome);
 }
 
 enum status decision_status(const struct decision *decision)
@@ -71,5 +63,5 @@ enum status decision_status(const struct decision *decision)
         return ST_OK;
     if (decision->outcome.action == POLICY_PASS_UNSIGNED)
         return ST_NOT_FOUND;
-    return decision->found == ST_OK ? ST_BROKEN : decision->found;
+    return decision->trouble != ST_OK ? decision->trouble : ST_BROKEN;
 }

@@ -6,6 +6,8 @@
 #include "admin/command.h"
 #include "admin/decision.h"
 
+enum { STEPS_MAX = 64 };
+
 struct explanation {
     int64_t will_sign;
     char *reason, *text, *domain, *tenant;
@@ -30,11 +32,13 @@ static const struct field step_fields[] = {
 static const struct kind kind_step = OUTPUT_KIND("step", struct step, step_fields);
 
 struct usage {
-    char *selector, *algorithm, *canonicalization;
+    char *domain, *selector, *identity, *algorithm, *canonicalization;
     int64_t bits, expiry;
 };
 static const struct field usage_fields[] = {
+    OUTPUT_FIELD(struct usage, domain, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct usage, selector, FIELD_TEXT, 0),
+    OUTPUT_FIELD(struct usage, identity, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct usage, algorithm, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct usage, bits, FIELD_INT, 0),
     OUTPUT_FIELD(struct usage, canonicalization, FIELD_TEXT, 0),
@@ -47,40 +51,79 @@ static const struct kind kind_usage = OUTPUT_KIND("usage", struct usage, usage_f
 /* Who asks: like a local client when nothing at all is said about it. */
 struct question {
     const char *client; /* NULL: an address that is in no list */
-    struct policy_origin origin;
+    struct policy_case c;
     struct dkim_fields fields;
+    struct explained {
+        char *step, *text;
+    } steps[STEPS_MAX];
+    size_t step_count;
 };
 
-static enum status resolve_client(const struct policy *policy, const char *client,
-                                  struct policy_peer *out, struct err *err)
+static enum status resolve_client(const struct policy *policy, const struct args *args,
+                                  struct question *out, struct err *err)
 {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET};
     struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
-    struct span no_name = {NULL, 0};
-    if (inet_pton(AF_INET, client, &ipv4.sin_addr) == 1)
-        *out = policy_peer_of(policy, (const struct sockaddr *)&ipv4, no_name);
-    else if (inet_pton(AF_INET6, client, &ipv6.sin6_addr) == 1)
-        *out = policy_peer_of(policy, (const struct sockaddr *)&ipv6, no_name);
-    else
-        return err_set(err, ST_INVALID, "--client: %.64s: not an IP address", client);
+    struct span name = span_str(args_option(args, "--client-name"));
+    const struct sockaddr *address = NULL;
+    if (out->client != NULL && inet_pton(AF_INET, out->client, &ipv4.sin_addr) == 1)
+        address = (const struct sockaddr *)&ipv4;
+    else if (out->client != NULL && inet_pton(AF_INET6, out->client, &ipv6.sin6_addr) == 1)
+        address = (const struct sockaddr *)&ipv6;
+    else if (out->client != NULL)
+        return err_set(err, ST_INVALID, "--client: %.64s: not an IP address", out->client);
+    out->c.origin.peer = policy_peer_of(policy, address, name);
     return ST_OK;
+}
+
+static enum status add_field(struct dkim_fields *fields, struct span name, const char *address,
+                             struct err *err)
+{
+    struct buf value = BUF_INIT(0);
+    buf_printf(&value, " %s", address);
+    enum status status =
+        address != NULL ? dkim_fields_add(fields, name, buf_span(&value), err) : ST_OK;
+    buf_clear(&value);
+    return status;
+}
+
+static void take_step(void *arg, const char *step, const char *text)
+{
+    struct question *question = arg;
+    if (question->step_count == STEPS_MAX)
+        return;
+    question->steps[question->step_count++] =
+        (struct explained){span_dup(span_str(step)), span_dup(span_str(text))};
 }
 
 static enum status read_question(const struct policy *policy, const struct args *args,
                                  struct question *out, struct err *err)
 {
-    struct buf from = BUF_INIT(0);
+    struct policy_origin *origin = &out->c.origin;
     out->client = args_option(args, "--client");
-    out->origin.login = args_option(args, "--login");
-    out->origin.daemon_name = args_option(args, "--daemon-name");
-    if (out->client == NULL && out->origin.login == NULL && out->origin.daemon_name == NULL)
+    origin->login = args_option(args, "--login");
+    origin->daemon_name = args_option(args, "--daemon-name");
+    if (out->client == NULL && origin->login == NULL && origin->daemon_name == NULL &&
+        !args_has(args, "--client-name"))
         out->client = "127.0.0.1";
-    buf_printf(&from, " %s", args_option(args, "--from"));
-    enum status status = dkim_fields_add(&out->fields, SPAN_LIT("From"), buf_span(&from), err);
-    if (status == ST_OK && out->client != NULL)
-        status = resolve_client(policy, out->client, &out->origin.peer, err);
-    buf_clear(&from);
-    return status;
+    out->c.envelope_from = args_option(args, "--envelope-from");
+    out->c.fields = &out->fields;
+    out->c.step = take_step;
+    out->c.step_arg = out;
+    enum status status =
+        add_field(&out->fields, SPAN_LIT("From"), args_option(args, "--from"), err);
+    if (status == ST_OK)
+        status = add_field(&out->fields, SPAN_LIT("Sender"), args_option(args, "--sender"), err);
+    return status == ST_OK ? resolve_client(policy, args, out, err) : status;
+}
+
+static void clear_question(struct question *question)
+{
+    for (size_t i = 0; i < question->step_count; i++) {
+        free(question->steps[i].step);
+        free(question->steps[i].text);
+    }
+    dkim_fields_clear(&question->fields);
 }
 
 /* -- the answer ----------------------------------------------------------------------------- */
@@ -95,7 +138,7 @@ static void tell(struct output *output, const char *name, struct buf *text)
 
 static void tell_origin(struct output *output, const struct question *question)
 {
-    const struct policy_origin *origin = &question->origin;
+    const struct policy_origin *origin = &question->c.origin;
     struct buf text = BUF_INIT(0);
     if (question->client != NULL)
         buf_printf(&text, "client %s, %sin internal_hosts%s", question->client,
@@ -107,42 +150,13 @@ static void tell_origin(struct output *output, const struct question *question)
     tell(output, "origin", &text);
 }
 
-static void tell_author(struct output *output, const struct decision *decision)
+static void tell_steps(struct output *output, const struct question *question)
 {
-    struct buf text = BUF_INIT(0);
-    for (size_t i = 0; i < decision->author.domain_count; i++)
-        buf_printf(&text, "%s%s", i > 0 ? ", " : "domain ", decision->author.domains[i]);
-    tell(output, "author", &text);
-}
-
-static void tell_lookup(struct output *output, const struct decision_lookup *lookup)
-{
-    const struct signers *signers = lookup->signers;
-    struct buf text = BUF_INIT(0);
-    if (lookup->found != ST_OK)
-        buf_append_str(&text, lookup->text);
-    else
-        buf_printf(&text, "%s: domain %s of tenant %s, %zu active keys", lookup->domain,
-                   signers->domain, signers->tenant, signers->count);
-    if (lookup->found == ST_OK && signers->broken > 0)
-        buf_printf(&text, ", %zu broken (%s)", signers->broken, signers->broken_text);
-    if (lookup->found == ST_OK && signers->unpublished > 0)
-        buf_printf(&text, ", %zu that DNS does not show", signers->unpublished);
-    tell(output, "look-up", &text);
-}
-
-static void tell_steps(struct output *output, const struct question *question,
-                       const struct decision *decision)
-{
-    struct buf text = BUF_INIT(0);
     output_list_begin(output, "steps");
     tell_origin(output, question);
-    if (decision->lookup_count > 0)
-        tell_author(output, decision);
-    for (size_t i = 0; i < decision->lookup_count; i++)
-        tell_lookup(output, &decision->lookups[i]);
-    buf_append_str(&text, decision->outcome.text);
-    tell(output, "decision", &text);
+    for (size_t i = 0; i < question->step_count; i++)
+        output_record(output, &kind_step,
+                      &(struct step){question->steps[i].step, question->steps[i].text});
     output_list_end(output, &kind_step);
 }
 
@@ -150,41 +164,40 @@ static void tell_key(struct output *output, const struct decision *decision, siz
 {
     struct dkim_sign_options options;
     struct buf canonicalization = BUF_INIT(0);
-    const struct signer *signer = &decision->signers->list[index];
-    policy_sign_options(decision->policy, decision->signers, index, 0, &options);
+    policy_sign_options(decision->policy, &decision->outcome, index, 0, &options);
     buf_printf(&canonicalization, "%s/%s", dkim_canon_name(options.header_canon),
                dkim_canon_name(options.body_canon));
-    struct usage usage = {.selector = span_dup(span_str(signer->selector)),
-                          .algorithm = span_dup(span_str(dkim_algorithm_name(signer->algorithm))),
+    struct usage usage = {.domain = span_dup(span_str(options.domain)),
+                          .selector = span_dup(span_str(options.selector)),
+                          .identity = span_dup(span_str(options.identity)),
+                          .algorithm = span_dup(span_str(dkim_algorithm_name(options.algorithm))),
                           .canonicalization = buf_take(&canonicalization),
-                          .bits = dkim_key_bits(signer->key),
+                          .bits = dkim_key_bits(options.signer_arg),
                           .expiry = options.expiry_s};
     output_record(output, &kind_usage, &usage);
     kind_clear(&kind_usage, &usage);
 }
 
-static void tell_keys(struct output *output, const struct decision *decision)
-{
-    output_list_begin(output, "keys");
-    for (size_t i = 0; decision->signers != NULL && i < decision->signers->count; i++)
-        tell_key(output, decision, i);
-    output_list_end(output, &kind_usage);
-}
-
 static void answer(struct output *output, const struct question *question,
                    const struct decision *decision)
 {
-    const struct signers *signers = decision->signers;
+    const struct policy_decision *outcome = &decision->outcome;
+    bool signs = outcome->action == POLICY_SIGN && outcome->count > 0;
     struct explanation explanation = {
-        .will_sign = decision->outcome.action == POLICY_SIGN,
-        .reason = span_dup(span_str(decision->outcome.reason)),
-        .text = span_dup(span_str(decision->outcome.text)),
-        .domain = span_dup(span_str(signers == NULL ? NULL : signers->domain)),
-        .tenant = span_dup(span_str(signers == NULL ? NULL : signers->tenant)),
+        .will_sign = signs,
+        .reason = span_dup(span_str(outcome->reason)),
+        .text = span_dup(span_str(outcome->text)),
+        .domain =
+            span_dup(span_str(signs ? outcome->signatures[0].signers->domain : outcome->domain)),
+        .tenant =
+            span_dup(span_str(signs ? outcome->signatures[0].signers->tenant : outcome->tenant)),
     };
     output_begin(output, &kind_explanation, &explanation);
-    tell_keys(output, decision);
-    tell_steps(output, question, decision);
+    output_list_begin(output, "keys");
+    for (size_t i = 0; signs && i < outcome->count; i++)
+        tell_key(output, decision, i);
+    output_list_end(output, &kind_usage);
+    tell_steps(output, question);
     output_end(output);
     kind_clear(&kind_explanation, &explanation);
 }
@@ -197,20 +210,22 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
     if (status == ST_OK)
         status = read_question(decision.policy, args, &question, err);
     if (status == ST_OK) {
-        decision_make(&decision, &question.origin, &question.fields);
+        decision_make(&decision, &question.c);
         answer(&admin->output, &question, &decision);
         status = decision_status(&decision);
-        if (status != ST_OK && decision.found == ST_OK)
+        if (status != ST_OK && decision.trouble == ST_OK)
             status = ST_NOT_FOUND;
         err_clear(err); /* the answer has said why */
     }
     decision_clear(&decision);
-    dkim_fields_clear(&question.fields);
+    clear_question(&question);
     return status;
 }
 
 static const struct command commands[] = {
-    {"", "--from ADDR [--login L] [--client IP] [--daemon-name N]",
+    {"",
+     "--from ADDR [--sender ADDR] [--envelope-from ADDR] [--login L] [--client IP] "
+     "[--client-name NAME] [--daemon-name N]",
      "tells step by step whether the daemon would sign, and with what", explain},
     {NULL, NULL, NULL, NULL},
 };

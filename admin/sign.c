@@ -9,8 +9,8 @@
 
 /* The signatures of one message, one a key. */
 struct signing {
-    struct dkim_sign_options options[DKIM_ALGORITHMS];
-    struct buf values[DKIM_ALGORITHMS];
+    struct dkim_sign_options options[POLICY_SIGNATURES_MAX];
+    struct buf values[POLICY_SIGNATURES_MAX];
     size_t count;
 };
 
@@ -35,9 +35,9 @@ static enum status sign_mail(const struct mail *mail, const struct decision *dec
     struct dkim_bodies *bodies = dkim_bodies_new();
     if (bodies == NULL)
         return err_set(err, ST_TEMP, "no memory");
-    signing->count = decision->signers->count;
+    signing->count = decision->outcome.count;
     for (size_t i = 0; i < signing->count; i++)
-        policy_sign_options(decision->policy, decision->signers, i, clock_now_s(),
+        policy_sign_options(decision->policy, &decision->outcome, i, clock_now_s(),
                             &signing->options[i]);
     enum status status = make_signatures(mail, signing, bodies, err);
     dkim_bodies_free(bodies);
@@ -72,13 +72,14 @@ static char field_name[] = "DKIM-Signature";
 static void answer_json(struct output *output, const struct decision *decision,
                         struct signing *signing)
 {
-    const struct signers *signers = decision->signers;
+    const struct policy_signature *signatures = decision->outcome.signatures;
+    const struct signers *signers = signatures[0].signers;
     output_begin(output, &kind_summary, &(struct summary){signers->domain, signers->tenant});
     output_list_begin(output, "signatures");
     for (size_t i = 0; i < signing->count; i++) {
         char *value = span_dup(buf_span(&signing->values[i]));
         output_record(output, &kind_signature,
-                      &(struct signature){signers->list[i].selector, field_name, value});
+                      &(struct signature){signatures[i].signer->selector, field_name, value});
         free(value);
     }
     output_list_end(output, &kind_signature);
@@ -101,14 +102,14 @@ static enum status sign_and_answer(struct admin *admin, const struct mail *mail,
     enum status status = decision_status(decision);
     if (status != ST_OK)
         return err_set(err, status, "not signed: %s", decision->outcome.text);
-    if (decision->signers->broken > 0)
-        admin_warn("warning: %s", decision->signers->broken_text);
+    if (decision->outcome.broken != NULL)
+        admin_warn("warning: %s", decision->outcome.broken->broken_text);
     status = sign_mail(mail, decision, &signing, err);
     if (status == ST_OK && admin->output.json)
         answer_json(&admin->output, decision, &signing);
     else if (status == ST_OK)
         answer_message(&admin->output, mail, &signing);
-    for (size_t i = 0; i < DKIM_ALGORITHMS; i++)
+    for (size_t i = 0; i < POLICY_SIGNATURES_MAX; i++)
         buf_clear(&signing.values[i]);
     return status;
 }
@@ -118,13 +119,13 @@ static enum status sign(struct admin *admin, const struct args *args, struct err
 {
     struct mail mail = {.crlf = false};
     struct decision decision = {.policy = NULL};
-    struct policy_origin origin = {.peer = {.internal = true}};
+    struct policy_case c = {.origin = {.provider = true}, .fields = &mail.fields};
     (void)args;
     enum status status = decision_init(admin, &decision, err);
     if (status == ST_OK)
         status = mail_read(admin, &mail, err);
     if (status == ST_OK) {
-        decision_make(&decision, &origin, &mail.fields);
+        decision_make(&decision, &c);
         status = sign_and_answer(admin, &mail, &decision, err);
     }
     decision_clear(&decision);

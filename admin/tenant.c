@@ -5,7 +5,7 @@
 
 static enum status add(struct admin *admin, const struct args *args, struct err *err)
 {
-    struct tenant tenant = {.status = ACCOUNT_ACTIVE};
+    struct tenant tenant = {.status = ACCOUNT_ACTIVE, .expiry = -1};
     const struct field *name = kind_field(&kind_tenant, SPAN_LIT("name"));
     enum status status = field_set_text(name, &tenant, span_str(args->words[0]), err);
     if (status == ST_OK)

@@ -72,6 +72,7 @@ struct settings {
         char *daemon_names;
         int64_t tenant_check; /* enum settings_tenant_check */
         bool internal_is_provider;
+        char *shadow; /* key=value, semicolons between */
         char *exempt;
     } trust;
     struct {
@@ -114,6 +115,10 @@ const char *settings_path(const char *given);
 enum status settings_load(const char *path, struct buf *problems, struct buf *warnings,
                           struct settings **out, struct err *err) MUST_CHECK;
 void settings_free(struct settings *settings);
+/* A copy in which the settings have the values that trust.shadow gives them; NULL when it gives
+ * none. Freed with settings_free. */
+enum status settings_shadow(const struct settings *settings, struct settings **out,
+                            struct err *err) MUST_CHECK;
 
 /* For `conf show`, the manual and the example file: walks the table in order. */
 struct settings_row {

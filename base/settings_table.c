@@ -98,11 +98,14 @@ const struct settings_entry settings_table[] = {
      WORDS("tempfail|accept"),
      .help = "What becomes of a message whose keys cannot be had: deferred, or passed on "
              "unsigned."},
-    {"sign", "author", TYPE_WORD, AT(sign.author), .fallback = "from", WORDS("from|from,sender"),
-     .help = "Header fields whose addresses name the signing domain, first match first."},
+    {"sign", "author", TYPE_WORD, AT(sign.author), .fallback = "from",
+     WORDS("from|from,sender|from,sender,envelope"),
+     .help = "Whose addresses name the signing domain, first match first: the header fields From "
+             "and Sender, and the envelope sender."},
     {"sign", "provider_domain", TYPE_TEXT, AT(sign.provider_domain), .fallback = "",
      .optional = true, .check = settings_check_word, .allowed = "a domain; empty: none",
-     .help = "The provider's own domain, which signs for tenants that want it (on_unpublished)."},
+     .help = "The provider's own domain, which signs for tenants that want it (also_provider, "
+             "on_no_key, on_unpublished)."},
     {"sign", "software_header", TYPE_BOOL, AT(sign.software_header), .fallback = "no", YES_NO,
      .help = "Whether an X-DKIM-Software field that names this program is added."},
     {"sign", "max_header_count", TYPE_NUMBER, AT(sign.max_header_count), .fallback = "1000",
@@ -120,10 +123,19 @@ const struct settings_entry settings_table[] = {
      .allowed = "names, comma separated; empty: none",
      .help = "Values of the MTA's {daemon_name} macro whose mail is signed."},
     {"trust", "tenant_check", TYPE_ENUM, AT(trust.tenant_check), .fallback = "enforce",
-     WORDS("enforce|log|off"), .dormant = true,
-     .help = "Whether a client may sign only for domains of its own tenant."},
+     WORDS("enforce|log|off"),
+     .help = "Whether a client may sign only for domains of its own tenant; log signs, and logs "
+             "what enforce would not have signed."},
     {"trust", "internal_is_provider", TYPE_BOOL, AT(trust.internal_is_provider), .fallback = "yes",
-     YES_NO, .dormant = true, .help = "Whether internal hosts may sign for every tenant."},
+     YES_NO,
+     .help =
+         "Whether internal hosts and daemon_names may sign for every tenant. No, where customers "
+         "share an internal host."},
+    {"trust", "shadow", TYPE_TEXT, AT(trust.shadow), .fallback = "", .optional = true,
+     .check = settings_check_shadow,
+     .allowed = "KEY=VALUE of this section, with ; between them; empty: none",
+     .help = "Other values of settings of this section: what they would change is logged, and "
+             "nothing else."},
     {"trust", "exempt", TYPE_TEXT, AT(trust.exempt), .fallback = "", .optional = true,
      .check = settings_check_hosts, .allowed = HOST_LIST "; empty: none",
      .help = "Clients whose mail is passed on untouched."},

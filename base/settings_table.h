@@ -67,6 +67,7 @@ enum status settings_check_word(struct span value, struct err *err);
 enum status settings_check_attribute(struct span value, struct err *err);
 enum status settings_check_map_filter(struct span value, struct err *err);
 enum status settings_check_mode(struct span value, struct err *err);
+enum status settings_check_shadow(struct span value, struct err *err); /* settings_shadow.c */
 enum status settings_check_selector(struct span value, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The look-up of a cold message: one search for cn=state, the domains and their keys. The tenant
+ * The look-up of a cold message: one search for cn=state, the domains and their keys, and the rules
+ * and grants of the names. The tenant
  * of a domain stands above it; a server with the deref overlay follows the domain's
  * inkanTenantEntry in the same answer, of others it is asked with a second search.
  */
@@ -219,15 +220,44 @@ static enum status take_key(struct directory *dir, LDAPMessage *entry, const str
                                   : NULL;
     if (profile != NULL && profile->unreadable != NULL)
         profile = NULL;
-    struct key *keys =
-        profile != NULL ? realloc(profile->keys, (profile->key_count + 1) * sizeof *keys) : NULL;
-    if (keys == NULL) {
+    struct key *place = profile != NULL ? profile_add(profile, &kind_key) : NULL;
+    if (place == NULL) {
         kind_clear(&kind_key, &key);
         return profile == NULL && st != ST_TEMP ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
     }
-    profile->keys = keys;
-    keys[profile->key_count++] = key;
+    *place = key;
     return ST_OK;
+}
+
+/* A rule or a grant. Without one that cannot be read the others of its place might allow what it
+ * forbids, so nothing is known of that name. */
+static enum status take_placed(struct directory *dir, LDAPMessage *entry, const struct kind *kind,
+                               const struct lookup *lookup, struct err *err)
+{
+    char attribute[ENTRY_NAME_SIZE];
+    entry_attribute(kind, kind_field(kind, SPAN_LIT("place")), attribute);
+    struct berval **places = ldap_get_values_len(dir->ld, entry, attribute);
+    enum status st = ST_OK;
+    for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
+        struct profile *profile = &lookup->profiles[i];
+        if (profile->unreadable != NULL || !is_one_of(lookup->names[i], places))
+            continue;
+        void *record = profile_add(profile, kind);
+        st = record != NULL ? entry_read(dir, entry, kind, record, err)
+                            : err_set(err, ST_TEMP, "ldap: no memory");
+        const struct err why = *err;
+        if (st == ST_BROKEN)
+            st = spoil(profile, &why, err);
+    }
+    ldap_value_free_len(places);
+    return st;
+}
+
+static bool has(struct directory *dir, LDAPMessage *entry, const char *attribute)
+{
+    struct berval **values = ldap_get_values_len(dir->ld, entry, attribute);
+    ldap_value_free_len(values);
+    return values != NULL;
 }
 
 /* What kind of entry it is shows in what it has. */
@@ -243,10 +273,13 @@ static enum status take_entry(void *arg, struct directory *dir, LDAPMessage *ent
         ldap_value_free_len(position);
         return ST_OK;
     }
-    struct berval **selector = ldap_get_values_len(dir->ld, entry, "inkanKeySelector");
-    ldap_value_free_len(selector);
-    return selector != NULL ? take_key(dir, entry, lookup, err)
-                            : take_domain(dir, entry, lookup, err);
+    if (has(dir, entry, "inkanKeySelector"))
+        return take_key(dir, entry, lookup, err);
+    if (has(dir, entry, "inkanRulePattern"))
+        return take_placed(dir, entry, &kind_rule, lookup, err);
+    if (has(dir, entry, "inkanGrantSubject"))
+        return take_placed(dir, entry, &kind_grant, lookup, err);
+    return take_domain(dir, entry, lookup, err);
 }
 
 /* Of two active keys of one algorithm, as there are for a moment while one follows the other, the
@@ -261,12 +294,15 @@ static int newest_first(const void *a, const void *b)
 
 static char **lookup_attributes(void)
 {
-    const struct kind *const all[] = {&kind_domain, &kind_key};
-    size_t count = 0;
-    char **out = calloc(2 + kind_domain.field_count + kind_key.field_count, sizeof *out);
+    static const struct kind *const all[] = {&kind_domain, &kind_key, &kind_rule, &kind_grant};
+    enum { KINDS = sizeof all / sizeof all[0] };
+    size_t count = 0, most = 2;
+    for (size_t k = 0; k < KINDS; k++)
+        most += all[k]->field_count;
+    char **out = calloc(most, sizeof *out);
     if (out != NULL)
         out[count++] = strdup("inkanPosition");
-    for (size_t k = 0; out != NULL && k < 2; k++) {
+    for (size_t k = 0; out != NULL && k < KINDS; k++) {
         for (size_t i = 0; i < all[k]->field_count; i++) {
             char name[ENTRY_NAME_SIZE];
             entry_attribute(all[k], &all[k]->fields[i], name);
@@ -280,6 +316,12 @@ static char **lookup_attributes(void)
     return out;
 }
 
+/* Other names have marks that no domain has, and the server need not look for one. */
+static bool is_domain(struct span name)
+{
+    return span_find(name, '*') == name.len && span_find(name, '#') == name.len;
+}
+
 static void make_filter(const struct lookup *lookup, struct buf *out)
 {
     buf_append_str(out, "(|(objectClass=inkanState)");
@@ -287,8 +329,12 @@ static void make_filter(const struct lookup *lookup, struct buf *out)
         struct span name = span_str(lookup->names[i]);
         if (name.len == 0)
             continue;
-        escape_equals("inkanDomainName", name, out);
-        escape_equals("inkanKeyDomain", name, out);
+        if (is_domain(name)) {
+            escape_equals("inkanDomainName", name, out);
+            escape_equals("inkanKeyDomain", name, out);
+        }
+        escape_equals("inkanRulePlace", name, out);
+        escape_equals("inkanGrantPlace", name, out);
     }
     buf_append_char(out, ')');
 }
@@ -321,7 +367,7 @@ static void finish(struct lookup *lookup)
     for (size_t i = 0; i < lookup->count; i++) {
         struct profile *profile = &lookup->profiles[i];
         if (profile->unreadable == NULL && (!profile->found || profile->tenant.name == NULL))
-            profile_clear(profile);
+            profile_drop_domain(profile);
         if (profile->key_count > 1)
             qsort(profile->keys, profile->key_count, sizeof *profile->keys, newest_first);
         profile->position = lookup->position;

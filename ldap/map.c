@@ -163,6 +163,7 @@ static enum status make_tenant(const struct mapped *mapped, const char *domain, 
                                struct err *err)
 {
     out->version = 1;
+    out->expiry = -1;
     return set(&kind_tenant, "name", out, tenant_of(mapped, domain), err);
 }
 
@@ -205,17 +206,10 @@ static bool has_selector(const struct profile *profile, const char *selector)
 static enum status add_key(const struct mapped_key *key, const char *domain,
                            struct profile *profile, struct err *err)
 {
-    struct key *keys = reallocarray(profile->keys, profile->key_count + 1, sizeof *keys);
-    struct key made = {0};
-    if (keys == NULL)
+    struct key *made = profile_add(profile, &kind_key);
+    if (made == NULL)
         return err_set(err, ST_TEMP, "ldap: no memory");
-    profile->keys = keys;
-    enum status st = make_key(key, domain, &made, err);
-    if (st == ST_OK)
-        keys[profile->key_count++] = made;
-    else
-        kind_clear(&kind_key, &made);
-    return st;
+    return make_key(key, domain, made, err);
 }
 
 static enum status add_to_profile(const struct mapped *mapped, const char *domain,

@@ -54,6 +54,17 @@ static size_t worker_count(const struct settings *settings)
     return cores > 0 ? (size_t)cores : 1;
 }
 
+static enum status open_shadow(struct generation *g, const struct settings *settings,
+                               struct err *err)
+{
+    struct settings *shadow = NULL;
+    enum status status = settings_shadow(settings, &shadow, err);
+    if (status == ST_OK && shadow != NULL)
+        status = policy_new(shadow, &g->shadow, err);
+    settings_free(shadow);
+    return status == ST_OK ? ST_OK : err_context(err, "[trust] shadow");
+}
+
 static enum status open_all(struct generation *g, const struct settings *settings, struct err *err)
 {
     int ends[2];
@@ -63,6 +74,8 @@ static enum status open_all(struct generation *g, const struct settings *setting
     vault_allow_unsealed(g->vault, settings->ldap.allow_unsealed_keys &&
                                        settings->ldap.map_filter[0] != '\0');
     status = policy_new(settings, &g->policy, err);
+    if (status == ST_OK)
+        status = open_shadow(g, settings, err);
     if (status == ST_OK)
         status = privileges_find(settings, &g->privileges, err);
     if (status != ST_OK)
@@ -102,6 +115,7 @@ void generation_free(struct generation *generation)
     if (generation->retire_read >= 0)
         close(generation->retire_read);
     policy_free(generation->policy);
+    policy_free(generation->shadow);
     vault_close(generation->vault);
     settings_free(generation->settings);
     free(generation);

@@ -15,7 +15,7 @@ struct generation {
     unsigned number; /* 1, 2, ... */
     struct settings *settings;
     struct vault *vault;
-    struct policy *policy;
+    struct policy *policy, *shadow; /* the second as trust.shadow says, or NULL */
     struct privileges privileges;
     size_t workers;                /* how many there are to be */
     int retire_read, retire_write; /* closing the write end retires the workers */

@@ -30,18 +30,20 @@ void message_free(struct message *message)
 {
     if (message == NULL)
         return;
-    signers_unref(message->signers);
+    policy_decision_clear(&message->decision);
     dkim_fields_clear(&message->fields);
     dkim_bodies_free(message->bodies);
-    for (size_t i = 0; i < DKIM_ALGORITHMS; i++)
+    buf_clear(&message->envelope_from);
+    for (size_t i = 0; i < POLICY_SIGNATURES_MAX; i++)
         buf_clear(&message->values[i]);
     free(message);
 }
 
 void message_reset(struct message *message)
 {
-    signers_unref(message->signers);
-    message->signers = NULL;
+    policy_decision_clear(&message->decision);
+    buf_reset(&message->envelope_from);
+    message->shadow[0] = '\0';
     dkim_fields_reset(&message->fields);
     dkim_bodies_reset(message->bodies);
     message->decided = false;
@@ -57,6 +59,14 @@ static void settle(struct message *m, enum policy_action action, const char *rea
     m->decision.action = action;
     m->decision.reason = reason;
     snprintf(m->decision.text, sizeof m->decision.text, "%s", text);
+}
+
+void message_sender(struct message *message, const char *address)
+{
+    buf_reset(&message->envelope_from);
+    buf_append_str(&message->envelope_from, address);
+    if (message->envelope_from.failed != ST_OK)
+        settle(message, POLICY_TEMPFAIL, "memory", "out of memory");
 }
 
 static bool over_limit(const struct dkim_fields *fields, size_t more)
@@ -77,34 +87,65 @@ void message_field(struct message *message, struct span name, struct span value)
         settle(message, POLICY_PASS_UNSIGNED, over ? "limits" : "bad_header", err.text);
 }
 
-/* The first of the decision's domains that is ours. */
-static void look_up(struct message *m)
+static enum status find(void *arg, const struct keyring_question *question, size_t wanted,
+                        const struct place **out, struct err *err)
 {
-    struct err err = {0};
-    struct policy_lookup lookup = {.found = ST_NOT_FOUND, .err = &err};
-    for (size_t i = 0; i < m->decision.domain_count && lookup.found == ST_NOT_FOUND; i++)
-        lookup.found =
-            keyring_find(m->services->keyring, m->decision.domains[i], &m->signers, &err);
-    lookup.signers = m->signers;
-    policy_decide_signers(m->services->policy, &lookup, &m->decision);
+    return keyring_view_find(arg, question, wanted, out, err);
 }
 
-static void find_signers(struct message *m)
+/* "would be signed by example.com" or "would not be signed: why". */
+static void describe(const struct policy_decision *decision, char out[MESSAGE_SHADOW_SIZE])
 {
-    look_up(m);
-    if (m->decision.action != POLICY_ASK_PROVIDER)
+    int len = 0;
+    if (decision->action != POLICY_SIGN) {
+        snprintf(out, MESSAGE_SHADOW_SIZE, "would %s: %s",
+                 decision->action == POLICY_TEMPFAIL ? "be deferred" : "not be signed",
+                 decision->text);
         return;
-    signers_unref(m->signers);
-    m->signers = NULL;
-    look_up(m);
+    }
+    len = snprintf(out, MESSAGE_SHADOW_SIZE, "would be signed by");
+    for (size_t i = 0; i < decision->count && len < MESSAGE_SHADOW_SIZE; i++)
+        len += snprintf(out + len, MESSAGE_SHADOW_SIZE - (size_t)len, " %s._domainkey.%s",
+                        decision->signatures[i].signer->selector,
+                        decision->signatures[i].signers->domain);
+}
+
+/* What another setting would do to the same message, which sees the same store. */
+static void decide_shadow(struct message *m, const struct policy_case *c,
+                          const struct policy_origin *origin)
+{
+    struct policy_decision decision = {.action = POLICY_SIGN};
+    struct policy_case other = *c;
+    other.origin = *origin;
+    policy_decide(m->services->shadow, &other, &decision);
+    if (!policy_decision_equal(&m->decision, &decision))
+        describe(&decision, m->shadow);
+    policy_decision_clear(&decision);
+}
+
+static void decide(struct message *m, const struct message_origin *origin)
+{
+    struct keyring_view view;
+    struct policy_case c = {
+        .origin = origin->real,
+        .fields = &m->fields,
+        .envelope_from = m->envelope_from.len > 0 ? buf_cstr(&m->envelope_from) : NULL,
+        .find = find,
+        .find_arg = &view,
+    };
+    keyring_view_begin(&view, m->services->keyring);
+    policy_decide(m->services->policy, &c, &m->decision);
+    if (m->services->shadow != NULL)
+        decide_shadow(m, &c, &origin->shadow);
+    keyring_view_end(&view);
 }
 
 static void prepare_hashes(struct message *m)
 {
     struct err err = {0};
     int64_t now_s = clock_now_s();
-    for (size_t i = 0; i < m->signers->count; i++) {
-        policy_sign_options(m->services->policy, m->signers, i, now_s, &m->options[i]);
+    for (size_t i = 0; i < m->decision.count; i++) {
+        policy_sign_options(m->services->policy, &m->decision, i, now_s, &m->options[i]);
         if (!dkim_sign_fits(&m->options[i], &m->fields)) {
             settle(m, POLICY_PASS_UNSIGNED, "limits", "more header fields than a signature lists");
             return;
@@ -114,33 +155,32 @@ static void prepare_hashes(struct message *m)
             return;
         }
     }
-    m->option_count = m->signers->count;
+    m->option_count = m->decision.count;
 }
 
 static void log_broken(struct message *m)
 {
-    if (m->signers == NULL || m->signers->broken == 0)
+    struct signers *signers = m->decision.broken;
+    if (signers == NULL)
         return;
     struct log_event event = {
         .event = "broken_key",
-        .tenant = m->signers->tenant,
-        .domain = m->signers->domain,
+        .tenant = signers->tenant,
+        .domain = signers->domain,
         .us = -1,
     };
-    if (log_once_in(&m->signers->broken_logged_ms, BROKEN_LOG_PERIOD_MS))
+    if (log_once_in(&signers->broken_logged_ms, BROKEN_LOG_PERIOD_MS))
         log_event(LOG_LEVEL_ERROR, &event, "%s: %zu of its active keys cannot be used: %s",
-                  m->signers->domain, m->signers->broken, m->signers->broken_text);
+                  signers->domain, signers->broken, signers->broken_text);
 }
 
-void message_decide(struct message *message, const struct policy_origin *origin)
+void message_decide(struct message *message, const struct message_origin *origin)
 {
     if (message->decided)
         return;
     int64_t start_us = clock_monotonic_us();
     message->decided = true;
-    policy_decide_author(message->services->policy, origin, &message->fields, &message->decision);
-    if (message->decision.action == POLICY_SIGN)
-        find_signers(message);
+    decide(message, origin);
     if (message->decision.action == POLICY_SIGN)
         prepare_hashes(message);
     log_broken(message);
@@ -197,6 +237,8 @@ static void log_signatures(const struct message *m, struct log_event event)
     event.us = m->us;
     for (size_t i = 0; i < m->option_count; i++) {
         const struct dkim_sign_options *options = &m->options[i];
+        event.domain = options->domain;
+        event.tenant = m->decision.signatures[i].signers->tenant;
         event.selector = options->selector;
         event.algorithm = dkim_algorithm_name(options->algorithm);
         counters_add(&m->services->counters->signatures[options->algorithm]);
@@ -207,14 +249,31 @@ static void log_signatures(const struct message *m, struct log_event event)
     }
 }
 
+/* What was let pass, and what other settings would have done. */
+static void log_otherwise(const struct message *m, struct log_event event)
+{
+    event.selector = event.algorithm = NULL;
+    event.us = -1;
+    if (m->decision.would[0] != '\0') {
+        event.event = "tenant_check";
+        event.reason = "tenant";
+        log_event(LOG_LEVEL_WARNING, &event, "tenant_check: %s", m->decision.would);
+    }
+    if (m->shadow[0] != '\0') {
+        event.event = "shadow";
+        event.reason = "shadow";
+        log_event(LOG_LEVEL_INFO, &event, "shadow: %s", m->shadow);
+    }
+}
+
 void message_log(const struct message *message, const char *queue_id)
 {
     const struct policy_decision *decision = &message->decision;
     struct counters *counters = message->services->counters;
     struct log_event event = {.queue_id = queue_id, .reason = decision->reason, .us = -1};
-    if (message->signers != NULL) {
-        event.tenant = message->signers->tenant;
-        event.domain = message->signers->domain;
+    if (decision->domain[0] != '\0') {
+        event.tenant = decision->tenant;
+        event.domain = decision->domain;
     }
     if (decision->action == POLICY_SIGN) {
         event.reason = NULL;
@@ -229,4 +288,5 @@ void message_log(const struct message *message, const char *queue_id)
         counters_add(&counters->messages[COUNTERS_TEMPFAIL]);
         log_event(LOG_LEVEL_WARNING, &event, "deferred: %s", decision->text);
     }
+    log_otherwise(message, event);
 }

@@ -6,9 +6,9 @@
  * becomes of a message in trouble (store away, broken key, limits, no memory) is what its
  * decision says; nothing here returns an error.
  *
- * The calls come in this order: message_field..., message_decide, message_body..., message_sign,
- * message_log, message_reset. Any of them may be left out or come after trouble; message_reset
- * may come at any time. Memory is kept for the next message of the connection.
+ * The calls come in this order: message_sender, message_field..., message_decide, message_body...,
+ * message_sign, message_log, message_reset. Any of them may be left out or come after trouble;
+ * message_reset may come at any time. Memory is kept for the next message of the connection.
  *
  * A message belongs to one thread at a time; message_services is shared by all of a worker.
  */
@@ -21,8 +21,16 @@
 struct message_services {
     const struct settings *settings;
     const struct policy *policy;
+    const struct policy *shadow; /* as trust.shadow says; NULL: it says nothing */
     struct keyring *keyring;
     struct counters *counters;
+};
+
+enum { MESSAGE_SHADOW_SIZE = ERR_TEXT_SIZE + 32 };
+
+/* Where a message comes from, as either policy sees it: they may have other lists. */
+struct message_origin {
+    struct policy_origin real, shadow;
 };
 
 struct message {
@@ -31,10 +39,11 @@ struct message {
     struct dkim_bodies *bodies;
     bool decided; /* nothing before says anything about `decision` */
     struct policy_decision decision;
-    struct signers *signers; /* with POLICY_SIGN */
-    struct dkim_sign_options options[DKIM_ALGORITHMS];
+    struct dkim_sign_options options[POLICY_SIGNATURES_MAX];
     size_t option_count;
-    struct buf values[DKIM_ALGORITHMS]; /* after message_sign; lines end in LF */
+    struct buf values[POLICY_SIGNATURES_MAX]; /* after message_sign; lines end in LF */
+    struct buf envelope_from;                 /* as in MAIL FROM; empty: not known */
+    char shadow[MESSAGE_SHADOW_SIZE];         /* what trust.shadow would have done; "": the same */
     int64_t us; /* spent in message_decide and message_sign: look-up, hashing of the header and
                    signing, but not what the MTA took to send the message */
 };
@@ -43,11 +52,13 @@ struct message {
 struct message *message_new(struct message_services *services) MUST_CHECK;
 void message_free(struct message *message); /* NULL is fine */
 
+/* The envelope sender, for those who sign by it. */
+void message_sender(struct message *message, const char *address);
 /* A header field; `value` with its leading space, lines ended in any way. */
 void message_field(struct message *message, struct span name, struct span value);
 /* The end of the header: whether and with which keys the message will be signed. Does nothing
  * when called again. */
-void message_decide(struct message *message, const struct policy_origin *origin);
+void message_decide(struct message *message, const struct message_origin *origin);
 /* A piece of the body; free of cost when the message will not be signed. */
 void message_body(struct message *message, const void *data, size_t len);
 /* The end of the message. With POLICY_SIGN afterwards, values[0..option_count) are the values

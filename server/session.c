@@ -29,7 +29,7 @@ enum { GATE_CLOSED = 1 << 30 };
 
 struct session {
     struct message *message;
-    struct policy_peer peer;
+    struct policy_peer peer, shadow_peer;
     unsigned long protocol; /* what was negotiated, SMFIP_* */
     struct buf spaced;      /* a value with its leading space put back */
     bool open;              /* a transaction of this session is counted */
@@ -159,8 +159,11 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
 static sfsistat on_connect(SMFICTX *ctx, char *name, struct sockaddr *address)
 {
     struct session *session = session_make(ctx);
+    const struct message_services *message = &service->message;
     if (session != NULL)
-        session->peer = policy_peer_of(service->message.policy, address, span_str(name));
+        session->peer = policy_peer_of(message->policy, address, span_str(name));
+    if (session != NULL && message->shadow != NULL)
+        session->shadow_peer = policy_peer_of(message->shadow, address, span_str(name));
     return go_on(session, SMFIP_NR_CONN);
 }
 
@@ -192,11 +195,12 @@ static sfsistat on_unknown(SMFICTX *ctx, const char *command)
 
 static sfsistat on_mail(SMFICTX *ctx, char **arguments)
 {
-    (void)arguments;
     struct session *session = smfi_getpriv(ctx);
     if (session != NULL) {
         session_end(session);
         session_begin(session);
+        if (arguments != NULL && arguments[0] != NULL)
+            message_sender(session->message, arguments[0]);
     }
     return go_on(session, SMFIP_NR_MAIL);
 }
@@ -228,11 +232,13 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 
 static void decide(SMFICTX *ctx, struct session *session)
 {
-    struct policy_origin origin = {
-        .peer = session->peer,
-        .login = smfi_getsymval(ctx, (char *)"{auth_authen}"),
-        .daemon_name = smfi_getsymval(ctx, (char *)"{daemon_name}"),
-    };
+    struct message_origin origin = {.real = {
+                                        .peer = session->peer,
+                                        .login = smfi_getsymval(ctx, (char *)"{auth_authen}"),
+                                        .daemon_name = smfi_getsymval(ctx, (char *)"{daemon_name}"),
+                                    }};
+    origin.shadow = origin.real;
+    origin.shadow.peer = session->shadow_peer;
     message_decide(session->message, &origin);
 }
 

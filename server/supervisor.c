@@ -78,6 +78,7 @@ static void run_worker(struct supervisor *s, struct generation *g)
         .settings = g->settings,
         .vault = g->vault,
         .policy = g->policy,
+        .shadow = g->shadow,
         .privileges = &g->privileges,
         .counters = s->counters,
         .listener = &s->listener,

@@ -148,6 +148,7 @@ static void fill_in(struct worker *w)
     w->service.message = (struct message_services){
         .settings = o->settings,
         .policy = o->policy,
+        .shadow = o->shadow,
         .keyring = w->keyring,
         .counters = o->counters,
     };

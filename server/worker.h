@@ -19,7 +19,7 @@
 struct worker_options {
     const struct settings *settings;
     const struct vault *vault;
-    const struct policy *policy;
+    const struct policy *policy, *shadow; /* the second may be NULL */
     const struct privileges *privileges;
     struct counters *counters;
     const struct listener *listener;

@@ -224,13 +224,18 @@ void sql_changes(struct sql_statement *s, const struct change_query *query)
     number(s, (int64_t)query->limit);
 }
 
+/* In the order in which sql_read_profile wants them. */
+static const struct kind *const parts[] = {&kind_domain, &kind_tenant, &kind_key, &kind_rule,
+                                           &kind_grant};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 static void lookup_columns(struct sql_statement *s)
 {
-    columns(s, &kind_domain, true);
-    add(s, ", ");
-    columns(s, &kind_tenant, true);
-    add(s, ", ");
-    columns(s, &kind_key, true);
+    add(s, "SELECT s.\"position\", s.\"place\"");
+    for (size_t i = 0; i < PARTS; i++) {
+        add(s, ", ");
+        columns(s, parts[i], true);
+    }
 }
 
 /* Always as many parameters, so that the text is one text. */
@@ -245,21 +250,19 @@ static void lookup_names(struct sql_statement *s, const char *const *names, size
     }
 }
 
+/* The place without a name is the row with the position. */
 void sql_lookup(struct sql_statement *s, const char *const *names, size_t count)
 {
-    add(s, "SELECT p.\"position\", ");
     lookup_columns(s);
-    add(s, " FROM (SELECT coalesce(max(\"position\"), 0) AS \"position\" FROM \"change\") p"
-           " LEFT JOIN \"signing\" s ON s.\"domain_name\" IN (");
+    add(s, " FROM \"place_now\" s WHERE s.\"place\" IN ('', ");
     lookup_names(s, names, count);
-    add(s, ") ORDER BY s.\"domain_name\", s.\"key_selector\"");
+    add(s, ")");
 }
 
 void sql_lookup_call(struct sql_statement *s, const char *const *names, size_t count)
 {
-    add(s, "SELECT s.\"position\", ");
     lookup_columns(s);
-    add(s, " FROM \"signing_of\"(");
+    add(s, " FROM \"place_of\"(");
     lookup_names(s, names, count);
     add(s, ") s");
 }
@@ -310,19 +313,6 @@ enum status sql_read_record(const struct sql_row *row, size_t first, const struc
     return ST_OK;
 }
 
-static enum status read_key(const struct sql_row *row, size_t first, struct profile *profile,
-                            struct err *err)
-{
-    size_t n = profile->key_count;
-    struct key *keys = realloc(profile->keys, (n + 1) * sizeof *keys);
-    if (keys == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    profile->keys = keys;
-    keys[n] = (struct key){0};
-    profile->key_count = n + 1;
-    return sql_read_record(row, first, &kind_key, &keys[n], err);
-}
-
 static struct profile *profile_named(struct span name, const char *const *names, size_t count,
                                      struct profile *profiles)
 {
@@ -333,31 +323,39 @@ static struct profile *profile_named(struct span name, const char *const *names,
     return NULL;
 }
 
+/* What a row brings for one part of a profile. Its first field is never NULL in a record. */
+static enum status read_part(const struct sql_row *row, size_t first, const struct kind *kind,
+                             struct profile *profile, struct err *err)
+{
+    struct sql_value value = {.type = SQL_NULL};
+    row->cell(row->arg, first, &value);
+    if (value.type == SQL_NULL || (kind == &kind_domain && profile->found) ||
+        (kind == &kind_tenant && profile->tenant.name != NULL))
+        return ST_OK;
+    void *record = kind == &kind_domain   ? (void *)&profile->domain
+                   : kind == &kind_tenant ? (void *)&profile->tenant
+                                          : profile_add(profile, kind);
+    if (record == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    profile->found = profile->found || kind == &kind_domain;
+    return sql_read_record(row, first, kind, record, err);
+}
+
 enum status sql_read_profile(const struct sql_row *row, const char *const *names, size_t count,
                              struct profile *profiles, struct err *err)
 {
-    const size_t domain_at = 1;
-    const size_t tenant_at = domain_at + kind_domain.field_count;
-    const size_t key_at = tenant_at + kind_tenant.field_count;
-    struct sql_value position = {.type = SQL_NULL}, name = position, key = position;
+    struct sql_value position = {.type = SQL_NULL}, name = position;
+    enum status st = ST_OK;
     row->cell(row->arg, 0, &position);
-    for (size_t i = 0; i < count; i++)
+    row->cell(row->arg, 1, &name);
+    for (size_t i = 0; i < count && position.type != SQL_NULL; i++)
         profiles[i].position = position.number;
-    row->cell(row->arg, domain_at, &name);
-    if (name.type == SQL_NULL)
+    if (name.type == SQL_NULL || name.octets.len == 0)
         return ST_OK;
     struct profile *profile = profile_named(name.octets, names, count, profiles);
     if (profile == NULL)
-        return err_set(err, ST_BROKEN, "the store gave a domain nobody asked for");
-    enum status st = ST_OK;
-    if (!profile->found) {
-        st = sql_read_record(row, domain_at, &kind_domain, &profile->domain, err);
-        if (st == ST_OK)
-            st = sql_read_record(row, tenant_at, &kind_tenant, &profile->tenant, err);
-        profile->found = st == ST_OK;
-    }
-    row->cell(row->arg, key_at, &key);
-    if (st == ST_OK && key.type != SQL_NULL)
-        st = read_key(row, key_at, profile, err);
+        return err_set(err, ST_BROKEN, "the store gave a name nobody asked for");
+    for (size_t i = 0, first = 2; i < PARTS && st == ST_OK; first += parts[i++]->field_count)
+        st = read_part(row, first, parts[i], profile, err);
     return st;
 }

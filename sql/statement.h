@@ -35,8 +35,9 @@ void sql_delete(struct sql_statement *statement, const struct kind *kind, const 
 void sql_get(struct sql_statement *statement, const struct kind *kind, const void *record);
 void sql_find(struct sql_statement *statement, const struct query *query);
 void sql_changes(struct sql_statement *statement, const struct change_query *query);
-/* The newest change-feed position, then domain, tenant and key columns in table order. At least
- * one row; a domain with several active keys has several. Up to DRIVER_NAMES_MAX names. */
+/* The newest change-feed position (or NULL), the name asked for (or nothing), then the columns of
+ * domain, tenant, key, rule and grant in table order, of which a row has either the first three or
+ * one of the others. At least one row has the position. Up to DRIVER_NAMES_MAX names. */
 void sql_lookup(struct sql_statement *statement, const char *const *names, size_t count);
 /* The same by a function of the data base (migrations/postgres), which plans it once a session. */
 void sql_lookup_call(struct sql_statement *statement, const char *const *names, size_t count);

@@ -33,7 +33,7 @@ struct driver_options {
     int version; /* of the schema, as the caller wants it, for stores that have none of their own */
 };
 
-enum { QUERY_FILTERS_MAX = 8, DRIVER_NAMES_MAX = 8 };
+enum { QUERY_FILTERS_MAX = 8, DRIVER_NAMES_MAX = 24 };
 
 /* Which records find gives: those whose fields match all the filters, in primary-key order,
  * strictly after `after`. */
@@ -113,7 +113,8 @@ struct driver {
                        struct err *err);
 
     /* The hot path: profiles[i] for names[i] (at most DRIVER_NAMES_MAX), all in one round trip and
-     * one snapshot. Names that do not exist are not found, which is ST_OK. */
+     * one snapshot: the domain of that name with its tenant and its active keys, and the rules and
+     * grants whose place it is. Names with nothing under them are left empty, which is ST_OK. */
     enum status (*lookup)(struct driver_conn *conn, const char *const *names, size_t count,
                           struct profile *profiles, struct err *err);
     /* The rows of the change feed (kind_change) after `cursor`, in order, at most `limit`. */

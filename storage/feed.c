@@ -18,12 +18,20 @@ static const char *bare_name(const struct feed_row *row)
     return row->name + strlen(row->kind) + 1;
 }
 
+/* The name under which readers have what the record says. A place is told of like a domain: it is
+ * the name of a cache entry. */
+static struct span name_of(const struct kind *kind, const void *record, const char **sort_out)
+{
+    struct span place = kind_place_of(kind, record), domain = kind_domain_of(kind, record);
+    *sort_out = place.len > 0 || domain.len > 0 ? "domain" : "tenant";
+    return place.len > 0 ? place : domain.len > 0 ? domain : kind_tenant_of(kind, record);
+}
+
 enum status feed_note(struct feed *feed, const struct kind *kind, const void *record,
                       struct err *err)
 {
-    struct span domain = kind_domain_of(kind, record), tenant = kind_tenant_of(kind, record);
-    struct span name = domain.len > 0 ? domain : tenant;
-    const char *sort = domain.len > 0 ? "domain" : "tenant";
+    const char *sort = "domain";
+    struct span name = name_of(kind, record, &sort);
     if (name.len == 0 || kind == &kind_event)
         return ST_OK;
     size_t len = strlen(sort) + 1 + name.len;

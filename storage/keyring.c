@@ -2,23 +2,22 @@
  *
  * The order of the tiers
  *
- * An author's domain has up to eight candidate names: itself, then its parents. The cache holds
- * an entry for each name by itself, positive or negative, never an answer for a whole author:
- * so one row of the change feed makes exactly one entry obsolete, and a domain added tomorrow
- * above a thousand known subdomains is found at once.
+ * A message makes up to two dozen names interesting: its author's domain and the parents of that,
+ * its login's, what is said of all names. The cache holds an entry for each name by itself,
+ * positive or negative, never an answer for a whole message: so one row of the change feed makes
+ * exactly one entry obsolete, and a domain added tomorrow above a thousand known subdomains is
+ * found at once.
  *
- *  1. Walk the candidates through the cache, most specific first. The first positive entry that
- *     may sign here (the name itself, or a parent that allows subdomains) is the answer; if all
- *     are known and none may, the answer is no. For the usual message this is one hash look-up.
- *  2. At the first name that is not known (or no longer fresh), one thread goes on with all
- *     candidates at once; the others who want the same name wait for it. If there is a memcached
- *     layer it is asked first, one round trip. Its entries carry the position at which they were
- *     read too: one that was read before a change this worker knows of is no entry. If what is
- *     left and fresh decides the question, it is taken, into the cache as well.
- *  3. Else the store is asked for all candidates, one round trip. All names of its answer, found
- *     or not, go into the cache and into memcached. What the cache has of a name, fresh or not,
- *     lends its parsed keys to the new entry as far as their envelopes are the very same.
- *  4. If the store cannot answer, walk the cache again and count entries past their time; then
+ *  1. The wanted name is looked for in the cache. For the usual message that is all.
+ *  2. If it is not known (or no longer fresh), one thread goes on with all names of the question
+ *     that are not; the others who want the same name wait for it. If there is a memcached layer
+ *     it is asked first, one round trip. Its entries carry the position at which they were read
+ *     too: one that was read before a change this worker knows of is no entry. What is fresh is
+ *     taken into the cache; if the wanted name is among it, that is the answer.
+ *  3. Else the store is asked for what is still not known, one round trip. All names of its answer,
+ *     found or not, go into the cache and into memcached. What the cache has of a name, fresh or
+ *     not, lends its parsed keys to the new entry as far as their envelopes are the very same.
+ *  4. If the store cannot answer, the cache is asked again and an entry past its time counts; then
  *     once more with those that memcached had. Keys live for months and an outage lasts for
  *     minutes: stale beats nothing.
  *
@@ -34,18 +33,22 @@
 #include "storage/keyring_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 
-/* The candidate names of one question. */
-struct question {
-    const char *names[DKIM_CANDIDATES_MAX];
-    size_t count;
-};
+static_assert((int)DRIVER_NAMES_MAX <= (int)SHARED_NAMES_MAX, "one question fits");
 
-static_assert((int)DKIM_CANDIDATES_MAX <= (int)SHARED_NAMES_MAX, "one question fits");
+/* One find that the cache could not answer. */
+struct search {
+    struct keyring *keyring;
+    const char *names[DRIVER_NAMES_MAX]; /* those not known, first the wanted one */
+    size_t count;
+    bool answered;       /* the wanted one is settled: */
+    struct place *place; /* by this, or nothing */
+};
 
 enum status keyring_open(const struct keyring_options *options, struct keyring **out,
                          struct err *err)
@@ -86,261 +89,272 @@ void keyring_stats(struct keyring *keyring, struct cache_stats *out)
 
 /* -- step 1 and 4: the cache -------------------------------------------------------------- */
 
-/* The author's domain itself always matches, a parent only if it allows subdomains. */
-static bool may_sign(bool subdomains, size_t index)
-{
-    return index == 0 || subdomains;
-}
-
 typedef enum cache_answer getter(struct cache *cache, const char *name, int64_t now_ms,
                                  struct cache_value **value_out);
 
-/* CACHE_HIT with a reference in *out, CACHE_NEGATIVE: no candidate may, CACHE_MISS: one is not
- * known. */
-static enum cache_answer walk(struct keyring *keyring, const struct question *question, getter *get,
-                              struct signers **out)
+static enum cache_answer get(struct keyring *keyring, getter *get_value, const char *name,
+                             struct place **out)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < question->count; i++) {
-        struct cache_value *value = NULL;
-        enum cache_answer answer = get(keyring->cache, question->names[i], now_ms, &value);
-        if (answer == CACHE_MISS)
-            return CACHE_MISS;
-        struct signers *signers = (struct signers *)value;
-        if (answer == CACHE_HIT && may_sign(signers->subdomains, i)) {
-            *out = signers;
-            return CACHE_HIT;
-        }
-        signers_unref(signers);
-    }
-    return CACHE_NEGATIVE;
+    struct cache_value *value = NULL;
+    enum cache_answer answer = get_value(keyring->cache, name, clock_monotonic_ms(), &value);
+    *out = (struct place *)value;
+    return answer;
 }
 
-static enum status no_such_domain(const struct question *question, struct err *err)
+/* Of a name that no message has asked for now. */
+static enum cache_answer peek(struct keyring *keyring, getter *get_value, const char *name,
+                              struct place **out)
 {
-    return err_set(err, ST_NOT_FOUND, "%s is not a domain of this service", question->names[0]);
+    enum cache_answer answer = get(keyring, get_value, name, out);
+    atomic_fetch_add_explicit(&keyring->lent[answer], 1, memory_order_relaxed);
+    return answer;
+}
+
+static bool is_known(struct keyring *keyring, const char *name)
+{
+    struct place *place = NULL;
+    bool known = peek(keyring, cache_get, name, &place) != CACHE_MISS;
+    place_unref(place);
+    return known;
 }
 
 /* What is known of a name from elsewhere than the cache. */
 struct finding {
-    const struct profile *profile;
+    struct profile *profile;
     int64_t read_ms;
 };
-
-/* What the cache has of a name, fresh or not: only its parsed keys are of use. */
-static struct signers *last_known(struct keyring *keyring, const char *name)
-{
-    struct cache_value *value = NULL;
-    enum cache_answer answer = cache_get_stale(keyring->cache, name, clock_monotonic_ms(), &value);
-    atomic_fetch_add_explicit(&keyring->lent[answer], 1, memory_order_relaxed);
-    return (struct signers *)value;
-}
 
 static struct moment moment_of(const struct finding *finding)
 {
     return (struct moment){finding->profile->position, finding->read_ms};
 }
 
-/* Makes signers of a finding (NULL when there is no such domain) and caches it. */
-static enum status keep(struct keyring *keyring, const char *name, struct finding finding,
-                        struct signers **out, struct err *err)
+/* Makes a place of a finding (NULL when there is nothing) and caches it. What the cache has of the
+ * name, fresh or not, lends its parsed keys. */
+static enum status keep(struct keyring *keyring, const char *name, const struct finding *finding,
+                        struct place **out, struct err *err)
 {
     *out = NULL;
-    if (finding.profile->found) {
-        struct signers *before = last_known(keyring, name);
-        enum status st = signers_new(finding.profile, keyring->vault, before, out, err);
-        signers_unref(before);
+    if (!profile_is_empty(finding->profile)) {
+        struct place *before = NULL;
+        (void)peek(keyring, cache_get_stale, name, &before);
+        enum status st = place_new(finding->profile, keyring->vault, before, out, err);
+        place_unref(before);
         if (st != ST_OK)
-            return ST_TEMP;
+            return st;
     }
-    cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, moment_of(&finding));
+    cache_put(keyring->cache, name, *out != NULL ? &(*out)->base : NULL, moment_of(finding));
     return ST_OK;
 }
 
-/* Keeps the findings on all names, and the first signers that may sign are the answer. */
-static enum status settle(struct keyring *keyring, const struct question *question,
-                          const struct finding *findings, struct signers **out, struct err *err)
+/* Keeps a finding on names[index]; that on the wanted name is the answer. */
+static enum status settle(struct search *search, size_t index, const struct finding *finding,
+                          struct err *err)
 {
-    for (size_t i = 0; i < question->count; i++) {
-        struct signers *signers = NULL;
-        const char *unreadable = findings[i].profile->unreadable;
-        if (unreadable != NULL && *out == NULL)
-            return err_set(err, ST_BROKEN, "%s", unreadable);
-        if (unreadable != NULL)
-            continue; /* and what is not cached is asked for again */
-        if (keep(keyring, question->names[i], findings[i], &signers, err) != ST_OK)
-            return *out != NULL ? ST_OK : ST_TEMP;
-        if (signers != NULL && *out == NULL && may_sign(signers->subdomains, i))
-            *out = signers;
-        else
-            signers_unref(signers);
+    struct place *place = NULL;
+    const char *unreadable = finding->profile->unreadable;
+    if (unreadable != NULL && index > 0)
+        return ST_OK; /* it is asked for again, when it is wanted */
+    if (unreadable != NULL)
+        return err_set(err, ST_BROKEN, "%s", unreadable);
+    enum status st = keep(search->keyring, search->names[index], finding, &place, err);
+    if (index > 0) {
+        place_unref(place);
+        return ST_OK;
     }
-    return *out != NULL ? ST_OK : no_such_domain(question, err);
+    search->answered = st == ST_OK;
+    search->place = place;
+    return st;
+}
+
+static bool is_outdated(const struct search *search, size_t index, const struct finding *finding)
+{
+    const char *tenant = finding->profile->found ? finding->profile->tenant.name : NULL;
+    return cache_is_outdated(search->keyring->cache, search->names[index], tenant,
+                             moment_of(finding));
 }
 
 /* -- step 2: memcached -------------------------------------------------------------------- */
 
 /* Ages are kept in seconds. */
-static struct finding finding_of(const struct shared_entry *entry)
+static struct finding finding_of(struct shared_entry *entry)
 {
     return (struct finding){&entry->profile, clock_monotonic_ms() - entry->age_ms - 1000};
 }
 
-static bool is_outdated(struct keyring *keyring, const char *name, const struct finding *finding)
+/* What memcached has of the names and no known change contradicts. */
+static void recall(const struct search *search, struct shared_entry *entries)
 {
-    const char *tenant = finding->profile->found ? finding->profile->tenant.name : NULL;
-    return cache_is_outdated(keyring->cache, name, tenant, moment_of(finding));
-}
-
-/* What memcached has of all names and no known change contradicts. */
-static void recall(struct keyring *keyring, const struct question *question,
-                   struct shared_entry *entries)
-{
-    bool ask = keyring->shared != NULL && atomic_load(&keyring->current);
-    for (size_t i = 0; i < question->count; i++)
+    struct keyring *keyring = search->keyring;
+    for (size_t i = 0; i < search->count; i++)
         entries[i] = (struct shared_entry){.answer = CACHE_MISS};
-    if (ask)
-        shared_get(keyring->shared, question->names, question->count, entries);
-    for (size_t i = 0; i < question->count; i++) {
+    if (keyring->shared != NULL && atomic_load(&keyring->current))
+        shared_get(keyring->shared, search->names, search->count, entries);
+    for (size_t i = 0; i < search->count; i++) {
         const struct finding finding = finding_of(&entries[i]);
-        if (entries[i].answer != CACHE_MISS && is_outdated(keyring, question->names[i], &finding)) {
+        if (entries[i].answer != CACHE_MISS && is_outdated(search, i, &finding)) {
             profile_clear(&entries[i].profile);
             entries[i].answer = CACHE_MISS;
         }
     }
 }
 
-/* How many of the entries, from the first on, decide the question; 0: they do not. */
-static size_t decisive(const struct question *question, const struct shared_entry *entries)
+/* Takes what is fresh; what is left are the names to ask the store for. */
+static enum status take_fresh(struct search *search, struct shared_entry *entries, struct err *err)
 {
-    for (size_t i = 0; i < question->count; i++) {
+    size_t left = 0;
+    for (size_t i = 0; i < search->count; i++) {
+        const struct finding finding = finding_of(&entries[i]);
         if (entries[i].answer == CACHE_MISS || !entries[i].fresh)
-            return 0;
-        if (entries[i].answer == CACHE_HIT &&
-            may_sign(entries[i].profile.domain.subdomains != 0, i))
-            return i + 1;
+            search->names[left] = search->names[i], entries[left++] = entries[i];
+        else if (settle(search, i, &finding, err) != ST_OK && i == 0)
+            return err->code;
+        else
+            profile_clear(&entries[i].profile);
     }
-    return question->count;
+    search->count = left;
+    return ST_OK;
 }
 
-static enum status take_entries(struct keyring *keyring, const struct question *question,
-                                const struct shared_entry *entries, struct signers **out,
-                                struct err *err)
+/* Puts what memcached had into the cache with its age, for a look at what is stale. */
+static void keep_entries(const struct search *search, struct shared_entry *entries)
 {
-    struct finding findings[DKIM_CANDIDATES_MAX];
-    struct question decided = *question;
-    decided.count = decisive(question, entries);
-    for (size_t i = 0; i < decided.count; i++)
-        findings[i] = finding_of(&entries[i]);
-    return settle(keyring, &decided, findings, out, err);
-}
-
-/* Puts what memcached had into the cache with its age, for the walk over what is stale. */
-static void keep_entries(struct keyring *keyring, const struct question *question,
-                         const struct shared_entry *entries)
-{
-    for (size_t i = 0; i < question->count; i++) {
-        struct signers *signers = NULL;
+    for (size_t i = 0; i < search->count; i++) {
+        struct place *place = NULL;
         struct err ignored = {0}; /* what the store said is the fault to report */
+        const struct finding finding = finding_of(&entries[i]);
         if (entries[i].answer != CACHE_MISS &&
-            keep(keyring, question->names[i], finding_of(&entries[i]), &signers, &ignored) == ST_OK)
-            signers_unref(signers);
+            keep(search->keyring, search->names[i], &finding, &place, &ignored) == ST_OK)
+            place_unref(place);
     }
 }
 
 /* -- step 3: the store -------------------------------------------------------------------- */
 
 /* Other workers are given what is not known to have changed since it was read. */
-static void tell_others(struct keyring *keyring, const char *name, const struct finding *finding)
+static void tell_others(const struct search *search, size_t index, const struct finding *finding)
 {
-    if (keyring->shared != NULL && finding->profile->unreadable == NULL &&
-        !is_outdated(keyring, name, finding))
-        shared_put(keyring->shared, name, finding->profile);
+    if (search->keyring->shared != NULL && finding->profile->unreadable == NULL &&
+        !is_outdated(search, index, finding))
+        shared_put(search->keyring->shared, search->names[index], finding->profile);
 }
 
-static enum status ask_store(struct keyring *keyring, const struct question *question,
-                             struct signers **out, struct err *err)
+static enum status ask_store(struct search *search, struct err *err)
 {
-    struct profile profiles[DKIM_CANDIDATES_MAX] = {0};
-    struct finding findings[DKIM_CANDIDATES_MAX];
+    struct profile profiles[DRIVER_NAMES_MAX] = {0};
     int64_t start_ms = clock_monotonic_ms(); /* what is heard of later may not be in the answer */
-    enum status st = store_lookup(keyring->store, question->names, question->count, profiles, err);
-    for (size_t i = 0; i < question->count && st == ST_OK; i++) {
-        findings[i] = (struct finding){&profiles[i], start_ms};
-        tell_others(keyring, question->names[i], &findings[i]);
+    enum status st =
+        store_lookup(search->keyring->store, search->names, search->count, profiles, err);
+    for (size_t i = 0; i < search->count && st == ST_OK; i++) {
+        const struct finding finding = {&profiles[i], start_ms};
+        tell_others(search, i, &finding);
+        st = settle(search, i, &finding, err);
     }
-    if (st == ST_OK)
-        st = settle(keyring, question, findings, out, err);
-    for (size_t i = 0; i < question->count; i++)
+    for (size_t i = 0; i < search->count; i++)
         profile_clear(&profiles[i]);
     return st;
 }
 
 /* -- the order ---------------------------------------------------------------------------- */
 
-static bool answered(enum status st)
+static enum status answer_stale(struct keyring *keyring, const char *name, struct place **out,
+                                const struct err *err)
 {
-    return st == ST_OK || st == ST_NOT_FOUND;
-}
-
-static enum status answer_stale(struct keyring *keyring, const struct question *question,
-                                struct signers **out, struct err *err)
-{
-    switch (walk(keyring, question, cache_get_stale, out)) {
-    case CACHE_HIT:
-        return ST_OK;
-    case CACHE_NEGATIVE:
-        return no_such_domain(question, err);
-    case CACHE_MISS:
-        break;
-    }
-    return err->code; /* what the store said stays the answer */
+    bool known = get(keyring, cache_get_stale, name, out) != CACHE_MISS;
+    return known ? ST_OK : err->code; /* what the store said stays the answer */
 }
 
 /* What the thread that leads does. *loaded_out tells those who wait whether to look again. */
-static enum status load(struct keyring *keyring, const struct question *question,
-                        struct signers **out, bool *loaded_out, struct err *err)
+static enum status load(struct search *search, struct place **out, bool *loaded_out,
+                        struct err *err)
 {
-    struct shared_entry entries[DKIM_CANDIDATES_MAX];
-    recall(keyring, question, entries);
-    enum status st = decisive(question, entries) > 0
-                         ? take_entries(keyring, question, entries, out, err)
-                         : ask_store(keyring, question, out, err);
-    *loaded_out = answered(st);
-    if (!answered(st))
-        st = answer_stale(keyring, question, out, err);
-    if (!answered(st)) {
-        keep_entries(keyring, question, entries);
-        st = answer_stale(keyring, question, out, err);
+    struct shared_entry entries[DRIVER_NAMES_MAX];
+    const char *wanted = search->names[0];
+    recall(search, entries);
+    enum status st = take_fresh(search, entries, err);
+    if (st == ST_OK && !search->answered)
+        st = ask_store(search, err);
+    *loaded_out = search->answered;
+    *out = search->place;
+    if (!search->answered)
+        st = answer_stale(search->keyring, wanted, out, err);
+    if (!search->answered && st != ST_OK) {
+        keep_entries(search, entries);
+        st = answer_stale(search->keyring, wanted, out, err);
     }
-    for (size_t i = 0; i < question->count; i++)
+    for (size_t i = 0; i < search->count; i++)
         profile_clear(&entries[i].profile);
     return st;
 }
 
-enum status keyring_find(struct keyring *keyring, const char *domain, struct signers **out,
-                         struct err *err)
+static void begin_search(struct search *search, struct keyring *keyring,
+                         const struct keyring_question *question, size_t wanted)
 {
-    struct question question = {.count = 0};
+    *search = (struct search){.keyring = keyring, .names = {question->names[wanted]}, .count = 1};
+    for (size_t i = 0; i < question->count; i++) {
+        if (i != wanted && !is_known(keyring, question->names[i]))
+            search->names[search->count++] = question->names[i];
+    }
+}
+
+enum status keyring_find(struct keyring *keyring, const struct keyring_question *question,
+                         size_t wanted, struct place **out, struct err *err)
+{
+    const char *name = question->names[wanted];
     int64_t deadline_ms = 0;
-    question.count = dkim_domain_candidates(domain, question.names);
-    *out = NULL;
     for (;;) {
-        enum cache_answer known = walk(keyring, &question, cache_get, out);
-        if (known != CACHE_MISS)
-            return known == CACHE_HIT ? ST_OK : no_such_domain(&question, err);
+        if (get(keyring, cache_get, name, out) != CACHE_MISS)
+            return ST_OK;
         if (deadline_ms == 0)
             deadline_ms = clock_monotonic_ms() + keyring->timeout_ms;
-        enum cache_flight flight = cache_flight_begin(keyring->cache, domain, deadline_ms);
+        enum cache_flight flight = cache_flight_begin(keyring->cache, name, deadline_ms);
         if (flight == CACHE_LOADED && clock_left_ms(deadline_ms) > 0)
             continue;
         if (flight != CACHE_LEAD) {
-            err_set(err, ST_TEMP, "the look-up of %s by another session failed", domain);
-            return answer_stale(keyring, &question, out, err);
+            err_set(err, ST_TEMP, "the look-up of %s by another session failed", name);
+            return answer_stale(keyring, name, out, err);
         }
+        struct search search;
         bool loaded = false;
-        enum status st = load(keyring, &question, out, &loaded, err);
-        cache_flight_end(keyring->cache, domain, loaded);
+        begin_search(&search, keyring, question, wanted);
+        enum status st = load(&search, out, &loaded, err);
+        cache_flight_end(keyring->cache, name, loaded);
         return st;
     }
+}
+
+/* -- views -------------------------------------------------------------------------------- */
+
+void keyring_view_begin(struct keyring_view *view, struct keyring *keyring)
+{
+    view->keyring = keyring;
+    view->count = 0;
+}
+
+enum status keyring_view_find(struct keyring_view *view, const struct keyring_question *question,
+                              size_t wanted, const struct place **out, struct err *err)
+{
+    const char *name = question->names[wanted];
+    struct place *place = NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        if (strcmp(view->seen[i].name, name) == 0) {
+            *out = view->seen[i].place;
+            return ST_OK;
+        }
+    }
+    if (view->count == KEYRING_VIEW_MAX)
+        return err_set(err, ST_BROKEN, "a message asks for more than %d names", KEYRING_VIEW_MAX);
+    enum status st = keyring_find(view->keyring, question, wanted, &place, err);
+    if (st != ST_OK)
+        return st;
+    snprintf(view->seen[view->count].name, sizeof view->seen[0].name, "%s", name);
+    view->seen[view->count++].place = place;
+    *out = place;
+    return ST_OK;
+}
+
+void keyring_view_end(struct keyring_view *view)
+{
+    while (view->count > 0)
+        place_unref(view->seen[--view->count].place);
 }

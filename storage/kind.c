@@ -377,3 +377,8 @@ struct span kind_tenant_of(const struct kind *kind, const void *record)
 {
     return text_named(kind, kind == &kind_tenant ? "name" : "tenant", record);
 }
+
+struct span kind_place_of(const struct kind *kind, const void *record)
+{
+    return text_named(kind, "place", record);
+}

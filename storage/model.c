@@ -2,11 +2,14 @@
 #include "storage/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/calendar.h"
 #include "base/settings.h"
 #include "dkim/canon.h"
 #include "dkim/domain.h"
+#include "dkim/sign.h"
+#include "storage/rule.h"
 
 static const char *const status_names[] = {"active", "suspended", NULL};
 static const char *const state_names[] = {"staged",  "published", "active", "retiring",
@@ -14,6 +17,8 @@ static const char *const state_names[] = {"staged",  "published", "active", "ret
 static const char *const algorithm_names[] = {"rsa-sha256", "ed25519-sha256", NULL};
 static const char *const shown_names[] = {"unknown", "right", "missing", "wrong", NULL};
 static const char *const unpublished_names[] = {"sign", "provider", "unsigned", NULL};
+static const char *const no_key_names[] = {"auto", "tempfail", "unsigned", "provider", NULL};
+static const char *const ed25519_names[] = {"on", "off", NULL};
 static const char *const grant_names[] = {"login", "network", "daemon", NULL};
 
 enum {
@@ -21,7 +26,7 @@ enum {
     ALGORITHMS_MAX = 64,
     FREEZE_MAX = 256,
     NAME_MAX_OCTETS = 64,
-    PATTERN_MAX = 320,
+    HEADERS_MAX = 1024,
     DETAIL_MAX = 4096,
     HASH_MAX = 64
 };
@@ -69,6 +74,14 @@ static enum status check_canonicalization(struct span value, struct err *err)
     return dkim_canon_parse(value, &header, &body, err);
 }
 
+static enum status check_headers(struct span value, struct err *err)
+{
+    struct dkim_names *names = NULL;
+    enum status st = dkim_names_parse(value, &names, err);
+    dkim_names_free(names);
+    return st;
+}
+
 static enum status check_algorithms(struct span value, struct err *err)
 {
     return settings_parse_algorithms(value, err);
@@ -108,6 +121,7 @@ static enum status check_algorithms(struct span value, struct err *err)
         .max = (hi), .help = (hp)                                                                  \
     }
 #define AGE_MAX (INT64_C(3650) * 86400)
+#define EXPIRY_MAX (INT64_C(10) * 366 * 86400)
 /* What a tenant or a domain may have otherwise than the settings. */
 #define POLICY(s)                                                                                  \
     TEXT(s, algorithms, FIELD_SETTABLE | FIELD_WIDE, ALGORITHMS_MAX, check_algorithms,             \
@@ -135,6 +149,23 @@ static const struct field tenant_fields[] = {
     ENUM(tenant, status, 0, status_names, "suspended: none of its domains is signed for"),
     ENUM(tenant, on_unpublished, FIELD_SETTABLE | FIELD_WIDE, unpublished_names,
          "what is done with mail while DNS does not show the key"),
+    ENUM(tenant, on_no_key, FIELD_SETTABLE | FIELD_WIDE, no_key_names,
+         "what is done with mail when no key can be used"),
+    BOOLEAN(tenant, subdomains, FIELD_SETTABLE | FIELD_WIDE,
+            "all its domains also sign for authors below them"),
+    TEXT(tenant, canonicalization, FIELD_SETTABLE | FIELD_WIDE | FIELD_NOCASE, 32,
+         check_canonicalization, "header/body instead of the settings'"),
+    SECONDS(tenant, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, EXPIRY_MAX,
+            "seconds from t= to x=; 0: no x=, -1: as the settings say"),
+    TEXT(tenant, headers, FIELD_SETTABLE | FIELD_WIDE, HEADERS_MAX, check_headers,
+         "header fields to sign instead of the settings'"),
+    TEXT(tenant, oversign, FIELD_SETTABLE | FIELD_WIDE, HEADERS_MAX, check_headers,
+         "header fields to sign once more than there are instead of the settings'"),
+    BOOLEAN(tenant, also_provider, FIELD_SETTABLE | FIELD_WIDE,
+            "sign.provider_domain signs its mail as well"),
+    BOOLEAN(tenant, one_signature, FIELD_SETTABLE | FIELD_WIDE, "never more than one signature"),
+    ENUM(tenant, ed25519, FIELD_SETTABLE | FIELD_WIDE, ed25519_names,
+         "whether Ed25519 keys sign where there are any"),
     POLICY(tenant),
     TEXT(tenant, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
     LIFE(tenant),
@@ -150,9 +181,9 @@ static const struct field domain_fields[] = {
          "what the targets of its keys' CNAMEs are named by; empty: not delegated"),
     BOOLEAN(domain, subdomains, FIELD_SETTABLE, "also signs for authors below the domain"),
     TEXT(domain, canonicalization, FIELD_SETTABLE | FIELD_WIDE | FIELD_NOCASE, 32,
-         check_canonicalization, "header/body instead of the settings'"),
-    SECONDS(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, INT64_C(10) * 366 * 86400,
-            "seconds from t= to x=; 0: no x=, -1: as the settings say"),
+         check_canonicalization, "header/body instead of the tenant's or the settings'"),
+    SECONDS(domain, expiry, FIELD_SETTABLE | FIELD_WIDE, -1, EXPIRY_MAX,
+            "seconds from t= to x=; 0: no x=, -1: as the tenant or the settings say"),
     POLICY(domain),
     TEXT(domain, note, FIELD_SETTABLE, NOTE_MAX, NULL, "free text"),
     LIFE(domain),
@@ -167,6 +198,7 @@ static const struct field key_fields[] = {
     ENUM(key, algorithm, 0, algorithm_names, "the signing algorithm (a=)"),
     INTEGER(key, bits, 0, 256, DKIM_RSA_BITS_MAX, "size of the key"),
     ENUM(key, state, 0, state_names, "where in its life the key is"),
+    BOOLEAN(key, reserved, FIELD_WIDE, "signs only where a rule names its selector"),
     BYTES(key, public_key, FIELD_REQUIRED | FIELD_WIDE, 1024, "the public half, as p= has it"),
     TEXT(key, target, FIELD_WIDE | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_domain,
          "where its record stands, if the selector's name is an alias"),
@@ -188,20 +220,26 @@ static const struct field key_fields[] = {
 KIND(key, key_fields);
 
 static const struct field rule_fields[] = {
-    TEXT(rule, pattern, FIELD_KEY | FIELD_REQUIRED, PATTERN_MAX, NULL, "of author addresses"),
-    TEXT(rule, domain, FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_domain,
-         "signs for them"),
+    TEXT(rule, pattern, FIELD_KEY | FIELD_REQUIRED, RULE_PATTERN_MAX, NULL, "of author addresses"),
+    TEXT(rule, domain, FIELD_KEY | FIELD_REQUIRED | FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1,
+         check_domain, "signs for them"),
     TEXT(rule, selector, FIELD_NOCASE, DKIM_DOMAIN_SIZE - 1, check_selector, "with this key only"),
-    TEXT(rule, identity, 0, PATTERN_MAX, NULL, "with this i="),
+    TEXT(rule, identity, 0, RULE_PATTERN_MAX, NULL, "with this i="),
+    TEXT(rule, place, FIELD_REQUIRED | FIELD_WIDE, DKIM_DOMAIN_SIZE - 1, NULL,
+         "what it is looked up by"),
     LIFE(rule),
 };
 KIND(rule, rule_fields);
 
 static const struct field grant_fields[] = {
     ENUM(grant, type, FIELD_KEY, grant_names, "what the subject is"),
-    TEXT(grant, subject, FIELD_KEY | FIELD_REQUIRED, PATTERN_MAX, NULL,
+    TEXT(grant, subject, FIELD_KEY | FIELD_REQUIRED, RULE_PATTERN_MAX, NULL,
          "the login, network or daemon name"),
     TEXT(grant, tenant, FIELD_REQUIRED, NAME_MAX_OCTETS, check_tenant, "may sign for its domains"),
+    BOOLEAN(grant, one_signature, FIELD_SETTABLE,
+            "mail from there gets no more than one signature"),
+    TEXT(grant, place, FIELD_REQUIRED | FIELD_WIDE, DKIM_DOMAIN_SIZE - 1, NULL,
+         "what it is looked up by"),
     LIFE(grant),
 };
 KIND(grant, grant_fields);
@@ -243,13 +281,75 @@ const struct kind *const kinds[] = {&kind_tenant, &kind_domain, &kind_key,
 
 /* -- profiles ----------------------------------------------------------------------------- */
 
+/* The lists of a profile. */
+struct part {
+    const struct kind *kind;
+    size_t records, count; /* where they are in struct profile */
+};
+static const struct part parts[] = {
+    {&kind_key, offsetof(struct profile, keys), offsetof(struct profile, key_count)},
+    {&kind_rule, offsetof(struct profile, rules), offsetof(struct profile, rule_count)},
+    {&kind_grant, offsetof(struct profile, grants), offsetof(struct profile, grant_count)},
+};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
+static char **records_of(const struct profile *profile, const struct part *part)
+{
+    return (char **)((uintptr_t)profile + part->records);
+}
+
+static size_t *count_of(const struct profile *profile, const struct part *part)
+{
+    return (size_t *)((uintptr_t)profile + part->count);
+}
+
+/* The room doubles: some names have thousands of records. */
+void *profile_add(struct profile *profile, const struct kind *kind)
+{
+    const struct part *part = parts;
+    while (part->kind != kind)
+        part++;
+    char **records = records_of(profile, part);
+    size_t *count = count_of(profile, part);
+    if ((*count & (*count - 1)) == 0) {
+        char *grown = realloc(*records, (*count > 0 ? 2 * *count : 1) * kind->size);
+        if (grown == NULL)
+            return NULL;
+        *records = grown;
+    }
+    char *record = *records + (*count)++ * kind->size;
+    memset(record, 0, kind->size);
+    return record;
+}
+
+bool profile_is_empty(const struct profile *profile)
+{
+    return !profile->found && profile->rule_count == 0 && profile->grant_count == 0;
+}
+
+void profile_drop_domain(struct profile *profile)
+{
+    const struct profile rest = {.rules = profile->rules,
+                                 .rule_count = profile->rule_count,
+                                 .grants = profile->grants,
+                                 .grant_count = profile->grant_count};
+    profile->rules = NULL;
+    profile->grants = NULL;
+    profile->rule_count = profile->grant_count = 0;
+    profile_clear(profile);
+    *profile = rest;
+}
+
 void profile_clear(struct profile *profile)
 {
     kind_clear(&kind_domain, &profile->domain);
     kind_clear(&kind_tenant, &profile->tenant);
-    for (size_t i = 0; i < profile->key_count; i++)
-        kind_clear(&kind_key, &profile->keys[i]);
-    free(profile->keys);
+    for (size_t i = 0; i < PARTS; i++) {
+        char *records = *records_of(profile, &parts[i]);
+        for (size_t j = 0; j < *count_of(profile, &parts[i]); j++)
+            kind_clear(parts[i].kind, records + j * parts[i].kind->size);
+        free(records);
+    }
     free(profile->unreadable);
     *profile = (struct profile){0};
 }

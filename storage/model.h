@@ -66,12 +66,27 @@ enum key_shown { KEY_SHOWN_UNKNOWN, KEY_SHOWN_RIGHT, KEY_SHOWN_MISSING, KEY_SHOW
 /* What is done about a key that DNS no longer shows. */
 enum on_unpublished { UNPUBLISHED_SIGN, UNPUBLISHED_PROVIDER, UNPUBLISHED_UNSIGNED };
 
+/* What is done with mail for which no key can be used. "auto": it goes out unsigned where there is
+ * no active key, and has to wait where there is one that does not open. */
+enum on_no_key { NO_KEY_AUTO, NO_KEY_TEMPFAIL, NO_KEY_UNSIGNED, NO_KEY_PROVIDER };
+
+enum ed25519_use { ED25519_ON, ED25519_OFF };
+
 enum grant_type { GRANT_LOGIN, GRANT_NETWORK, GRANT_DAEMON };
 
 struct tenant {
     char *name;
     int64_t status;         /* enum account_status */
     int64_t on_unpublished; /* enum on_unpublished */
+    int64_t on_no_key;      /* enum on_no_key */
+    int64_t subdomains;     /* 1: all its domains also sign for authors below them */
+    char *canonicalization; /* "": as the settings say */
+    int64_t expiry;         /* seconds, -1: as the settings say */
+    char *headers;          /* field names; "": as the settings say */
+    char *oversign;         /* the same */
+    int64_t also_provider;  /* 1: the provider's domain signs as well */
+    int64_t one_signature;  /* 1: never more than one signature */
+    int64_t ed25519;        /* enum ed25519_use */
     char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
     int64_t max_age, soak, overlap, tombstone; /* seconds */
     char *freeze;                              /* days (base/calendar.h); "": as above */
@@ -85,8 +100,8 @@ struct domain {
     int64_t status;         /* enum account_status */
     char *delegation;       /* what targets are named by (admin/delegation.h); "": not delegated */
     int64_t subdomains;     /* 1: also signs for authors below the domain */
-    char *canonicalization; /* "": as the settings say */
-    int64_t expiry;         /* seconds, -1: as the settings say */
+    char *canonicalization; /* "": as the tenant, else as the settings say */
+    int64_t expiry;         /* seconds, -1: the same */
     char *algorithms;       /* "", and 0 in the next: as the tenant, else as the settings say */
     int64_t max_age, soak, overlap, tombstone; /* seconds */
     char *freeze;                              /* days (base/calendar.h); "": as above */
@@ -100,6 +115,7 @@ struct key {
     int64_t algorithm; /* enum dkim_algorithm */
     int64_t bits;
     int64_t state;         /* enum key_state */
+    int64_t reserved;      /* 1: signs only where a rule names its selector */
     struct buf public_key; /* as in p= before base64 */
     char *target;          /* the record stands there; "": at its own name */
     char *kek;             /* id of the key-encryption key that sealed it */
@@ -112,16 +128,24 @@ struct key {
     int64_t updated, version;
 };
 
+/* Which domain signs for authors that no domain of their own speaks for, or otherwise than theirs
+ * (storage/rule.h). */
 struct rule {
-    char *pattern; /* of authors */
-    char *domain, *selector, *identity;
+    char *pattern;  /* of authors */
+    char *domain;   /* signs for them */
+    char *selector; /* "": with all keys that are not reserved */
+    char *identity; /* i=; "": none */
+    char *place;    /* what it is looked up by */
     int64_t created, updated, version;
 };
 
+/* Whose tenant's mail may come from there (storage/grant.h). */
 struct grant {
     int64_t type; /* enum grant_type */
     char *subject;
     char *tenant;
+    int64_t one_signature; /* 1: no more than one signature */
+    char *place;           /* what it is looked up by */
     int64_t created, updated, version;
 };
 
@@ -201,18 +225,32 @@ void kind_label(const struct kind *kind, const void *record, struct buf *out);
  * others), the tenant of tenants, domains, grants and events (empty for others). */
 struct span kind_domain_of(const struct kind *kind, const void *record);
 struct span kind_tenant_of(const struct kind *kind, const void *record);
+/* The name that the record is looked up by, for those that lookups give; empty for others. */
+struct span kind_place_of(const struct kind *kind, const void *record);
 
-/* All that signing for one domain needs: one answer of a store's lookup. */
+/* What a store has under one name, as far as signing needs it: one answer of its lookup. Of a
+ * domain that is the domain; of any name the rules and grants that are looked up by it. */
 struct profile {
-    bool found;
+    bool found;       /* there is such a domain */
     char *unreadable; /* heap; what is wrong with what stands there, else NULL: whoever needs this
                        * profile has no answer, and whoever does not has one */
     struct domain domain;
     struct tenant tenant;
     struct key *keys; /* the active ones, still sealed; heap */
     size_t key_count;
+    struct rule *rules; /* heap */
+    size_t rule_count;
+    struct grant *grants; /* heap */
+    size_t grant_count;
     int64_t position; /* of the change feed when this was read; set also if not found */
 };
 void profile_clear(struct profile *profile);
+/* Room for one more record of its kind (key, rule or grant) in a profile, zeroed and counted. NULL
+ * without memory. */
+void *profile_add(struct profile *profile, const struct kind *kind) MUST_CHECK;
+/* Leaves the rules and grants of the name only. */
+void profile_drop_domain(struct profile *profile);
+/* Whether the store has nothing at all under the name. */
+bool profile_is_empty(const struct profile *profile);
 
 #endif

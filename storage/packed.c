@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_OCTETS = 4, NUMBER_OCTETS = 8 };
+enum { LENGTH_OCTETS = 4, NUMBER_OCTETS = 8, FLAG_OCTETS = 1 };
 
 /* -- writing ------------------------------------------------------------------------------ */
 
@@ -33,19 +33,26 @@ static void write_record(const struct kind *kind, const void *record, struct buf
     }
 }
 
+static void write_list(const struct kind *kind, const void *records, size_t count, struct buf *out)
+{
+    write_number(out, count, LENGTH_OCTETS);
+    for (size_t i = 0; i < count; i++)
+        write_record(kind, (const char *)records + i * kind->size, out);
+}
+
 void packed_write(const struct profile *profile, int64_t time_s, struct buf *out)
 {
     write_number(out, (uint64_t)time_s, NUMBER_OCTETS);
     write_number(out, (uint64_t)profile->position, NUMBER_OCTETS);
-    write_number(out, profile->found, 1);
+    write_number(out, profile->found, FLAG_OCTETS);
     if (profile->found) {
         write_record(&kind_domain, &profile->domain, out);
         write_record(&kind_tenant, &profile->tenant, out);
-        write_number(out, profile->key_count, 1);
-        for (size_t i = 0; i < profile->key_count; i++)
-            write_record(&kind_key, &profile->keys[i], out);
+        write_list(&kind_key, profile->keys, profile->key_count, out);
     }
-    if (profile->key_count > PACKED_KEYS_MAX || out->len > PACKED_MAX)
+    write_list(&kind_rule, profile->rules, profile->rule_count, out);
+    write_list(&kind_grant, profile->grants, profile->grant_count, out);
+    if (out->len > PACKED_MAX)
         out->failed = ST_INVALID;
 }
 
@@ -121,19 +128,16 @@ static void read_record(struct reader *reader, const struct kind *kind, void *re
     }
 }
 
-static void read_keys(struct reader *reader, struct profile *profile)
+/* Memory is taken one record after the other, so a count alone takes none. */
+static void read_list(struct reader *reader, const struct kind *kind, struct profile *profile)
 {
-    size_t count = read_number(reader, 1);
-    if (reader->bad || count > PACKED_KEYS_MAX) {
-        reader->bad = true;
-        return;
+    uint64_t count = read_number(reader, LENGTH_OCTETS);
+    for (uint64_t i = 0; i < count && !reader->bad; i++) {
+        void *record = profile_add(profile, kind);
+        reader->bad = record == NULL;
+        if (!reader->bad)
+            read_record(reader, kind, record);
     }
-    if (count == 0)
-        return;
-    profile->keys = calloc(count, sizeof profile->keys[0]);
-    reader->bad = profile->keys == NULL;
-    while (!reader->bad && profile->key_count < count)
-        read_record(reader, &kind_key, &profile->keys[profile->key_count++]);
 }
 
 bool packed_read(struct span octets, struct packed *out)
@@ -141,13 +145,15 @@ bool packed_read(struct span octets, struct packed *out)
     struct reader reader = {.rest = octets, .bad = octets.len > PACKED_MAX};
     out->time_s = (int64_t)read_number(&reader, NUMBER_OCTETS);
     out->profile.position = (int64_t)read_number(&reader, NUMBER_OCTETS);
-    uint64_t found = read_number(&reader, 1);
+    uint64_t found = read_number(&reader, FLAG_OCTETS);
     out->profile.found = found == 1;
     if (found == 1) {
         read_record(&reader, &kind_domain, &out->profile.domain);
         read_record(&reader, &kind_tenant, &out->profile.tenant);
-        read_keys(&reader, &out->profile);
+        read_list(&reader, &kind_key, &out->profile);
     }
+    read_list(&reader, &kind_rule, &out->profile);
+    read_list(&reader, &kind_grant, &out->profile);
     if (!reader.bad && found <= 1 && reader.rest.len == 0)
         return true;
     profile_clear(&out->profile);
@@ -157,7 +163,8 @@ bool packed_read(struct span octets, struct packed *out)
 
 void packed_layout(struct buf *out)
 {
-    static const struct kind *const parts[] = {&kind_domain, &kind_tenant, &kind_key};
+    static const struct kind *const parts[] = {&kind_domain, &kind_tenant, &kind_key, &kind_rule,
+                                               &kind_grant};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         buf_printf(out, "%s(", parts[i]->name);
         for (size_t j = 0; j < parts[i]->field_count; j++)

@@ -13,7 +13,7 @@
 
 #include "storage/model.h"
 
-enum { PACKED_KEYS_MAX = 16, PACKED_MAX = 256 * 1024 /* octets */ };
+enum { PACKED_MAX = 1000 * 1000 /* octets; memcached takes no item over a mebibyte */ };
 
 /* A profile, found or not, and when the store gave it. */
 struct packed {
@@ -21,7 +21,7 @@ struct packed {
     int64_t time_s; /* since 1970 */
 };
 
-/* Appends; a profile with more keys or octets than the maxima makes the buffer fail. */
+/* Appends; a profile of more octets than the maximum makes the buffer fail. */
 void packed_write(const struct profile *profile, int64_t time_s, struct buf *out);
 /* Into a zeroed struct; false when the octets are not exactly what packed_write makes, and then
  * nothing is left to free. */

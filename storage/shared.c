@@ -144,12 +144,13 @@ static bool ask(const struct asking *asking, size_t server, memcached_st *conn)
 static void judge(const struct shared *shared, struct packed *packed, struct shared_entry *entry)
 {
     int64_t age_ms = (clock_now_s() - packed->time_s) * 1000;
-    int64_t ttl_ms = packed->profile.found ? shared->ttl_ms : shared->negative_ttl_ms;
+    bool empty = profile_is_empty(&packed->profile);
+    int64_t ttl_ms = empty ? shared->negative_ttl_ms : shared->ttl_ms;
     if (age_ms < -SKEW_MS || age_ms >= ttl_ms + shared->stale_ttl_ms) {
         profile_clear(&packed->profile);
         return;
     }
-    entry->answer = packed->profile.found ? CACHE_HIT : CACHE_NEGATIVE;
+    entry->answer = empty ? CACHE_NEGATIVE : CACHE_HIT;
     entry->age_ms = age_ms < 0 ? 0 : age_ms;
     entry->fresh = entry->age_ms < ttl_ms;
     entry->profile = packed->profile;
@@ -249,7 +250,7 @@ void shared_get(struct shared *shared, const char *const *names, size_t count,
 /* Seconds until memcached may forget the entry, as it wants them; 0: not worth keeping. */
 static time_t expiry_of(const struct shared *shared, const struct profile *profile)
 {
-    int64_t ttl_ms = profile->found ? shared->ttl_ms : shared->negative_ttl_ms;
+    int64_t ttl_ms = profile_is_empty(profile) ? shared->negative_ttl_ms : shared->ttl_ms;
     int64_t seconds = (ttl_ms + shared->stale_ttl_ms + 999) / 1000;
     return seconds > RELATIVE_MAX_S ? clock_now_s() + seconds : seconds;
 }

@@ -23,7 +23,7 @@
 #include "storage/cache.h"
 #include "storage/vault.h"
 
-enum { SHARED_NAMES_MAX = 8, SHARED_REST_MS = 1500 /* how long a server is left alone */ };
+enum { SHARED_NAMES_MAX = 24, SHARED_REST_MS = 1500 /* how long a server is left alone */ };
 
 struct shared;
 

@@ -11,9 +11,16 @@ static void free_signers(struct cache_value *value)
         free(signers->list[i].selector);
         dkim_key_free(signers->list[i].key);
     }
+    dkim_names_free(signers->headers);
+    dkim_names_free(signers->oversign);
     free(signers->domain);
     free(signers->tenant);
     free(signers);
+}
+
+void signers_ref(struct signers *signers)
+{
+    cache_value_ref(&signers->base);
 }
 
 void signers_unref(struct signers *signers)
@@ -57,6 +64,7 @@ static enum status load_key(const struct source *source, const struct key *key, 
                             struct err *err)
 {
     out->algorithm = (enum dkim_algorithm)key->algorithm;
+    out->reserved = key->reserved != 0;
     out->selector = span_dup(span_str(key->selector));
     enum status st = out->selector != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
     if (st == ST_OK)
@@ -71,13 +79,22 @@ static enum status load_key(const struct source *source, const struct key *key, 
     return ST_OK;
 }
 
+/* Another one signs by itself. */
 static bool has_algorithm(const struct signers *signers, enum dkim_algorithm algorithm)
 {
     for (size_t i = 0; i < signers->count; i++) {
-        if (signers->list[i].algorithm == algorithm)
+        if (signers->list[i].algorithm == algorithm && !signers->list[i].reserved)
             return true;
     }
     return false;
+}
+
+static bool is_wanted(const struct signers *signers, const struct profile *profile,
+                      const struct key *key)
+{
+    if (key->algorithm == DKIM_ED25519_SHA256 && profile->tenant.ed25519 == ED25519_OFF)
+        return false;
+    return key->reserved != 0 || !has_algorithm(signers, (enum dkim_algorithm)key->algorithm);
 }
 
 /* Unless the tenant says otherwise a key signs whatever DNS shows: it may be about to show it. */
@@ -94,7 +111,7 @@ static void load_keys(struct signers *signers, const struct profile *profile,
         for (size_t i = 0; i < profile->key_count; i++) {
             struct err err = {0};
             if (profile->keys[i].algorithm != algorithm ||
-                has_algorithm(signers, (enum dkim_algorithm)algorithm))
+                !is_wanted(signers, profile, &profile->keys[i]))
                 continue;
             if (is_left_out(signers, &profile->keys[i]))
                 signers->unpublished++;
@@ -107,33 +124,64 @@ static void load_keys(struct signers *signers, const struct profile *profile,
     }
 }
 
-/* A shared key is counted by each that shares it: the older ones are about to go. */
-static void count_bytes(struct signers *signers)
+static size_t names_bytes(const struct dkim_names *names)
 {
-    signers->base.bytes = sizeof *signers + DKIM_ALGORITHMS * sizeof signers->list[0] +
-                          strlen(signers->domain) + strlen(signers->tenant) + 2;
+    size_t bytes = 0;
+    for (size_t i = 0; i < dkim_names_count(names); i++)
+        bytes += dkim_names_at(names, i).len + 64; /* and what it takes to find it */
+    return bytes;
+}
+
+/* A shared key is counted by each that shares it: the older ones are about to go. */
+static void count_bytes(struct signers *signers, const struct profile *profile)
+{
+    signers->base.bytes = sizeof *signers + profile->key_count * sizeof signers->list[0] +
+                          strlen(signers->domain) + strlen(signers->tenant) + 2 +
+                          names_bytes(signers->headers) + names_bytes(signers->oversign);
     for (size_t i = 0; i < signers->count; i++)
         signers->base.bytes +=
             strlen(signers->list[i].selector) + 1 + dkim_key_bytes(signers->list[i].key);
 }
 
+/* The domain's own, else the tenant's. */
+static struct span either(const char *own, const char *tenants)
+{
+    struct span text = span_str(own);
+    return text.len > 0 ? text : span_str(tenants);
+}
+
+/* Lists that do not parse were not written by us; the settings' hold then. */
+static void take_names(const char *list, struct dkim_names **out)
+{
+    struct span text = span_str(list);
+    if (text.len > 0 && dkim_names_parse(text, out, NULL) != ST_OK)
+        *out = NULL;
+}
+
 static void take_settings(struct signers *signers, const struct profile *profile)
 {
-    struct span canonicalization = span_str(profile->domain.canonicalization);
-    signers->tenant_active = profile->tenant.status == ACCOUNT_ACTIVE;
+    const struct tenant *tenant = &profile->tenant;
+    struct span canonicalization =
+        either(profile->domain.canonicalization, tenant->canonicalization);
+    signers->tenant_active = tenant->status == ACCOUNT_ACTIVE;
     signers->domain_active = profile->domain.status == ACCOUNT_ACTIVE;
-    signers->subdomains = profile->domain.subdomains != 0;
-    signers->expiry_s = profile->domain.expiry;
-    signers->on_unpublished = (enum on_unpublished)profile->tenant.on_unpublished;
+    signers->subdomains = profile->domain.subdomains != 0 || tenant->subdomains != 0;
+    signers->also_provider = tenant->also_provider != 0;
+    signers->one_signature = tenant->one_signature != 0;
+    signers->expiry_s = profile->domain.expiry >= 0 ? profile->domain.expiry : tenant->expiry;
+    signers->on_unpublished = (enum on_unpublished)tenant->on_unpublished;
+    signers->on_no_key = (enum on_no_key)tenant->on_no_key;
     if (canonicalization.len > 0)
         signers->has_canonicalization = dkim_canon_parse(canonicalization, &signers->header_canon,
                                                          &signers->body_canon, NULL) == ST_OK;
+    take_names(tenant->headers, &signers->headers);
+    take_names(tenant->oversign, &signers->oversign);
 }
 
 enum status signers_new(const struct profile *profile, const struct vault *vault,
                         const struct signers *before, struct signers **out, struct err *err)
 {
-    size_t size = sizeof(struct signers) + DKIM_ALGORITHMS * sizeof(struct signer);
+    size_t size = sizeof(struct signers) + profile->key_count * sizeof(struct signer);
     struct signers *signers = calloc(1, size);
     if (signers == NULL)
         return err_set(err, ST_TEMP, "no memory");
@@ -150,7 +198,7 @@ enum status signers_new(const struct profile *profile, const struct vault *vault
     const struct source source = {vault, before, signers->tenant};
     if (signers->tenant_active && signers->domain_active)
         load_keys(signers, profile, &source);
-    count_bytes(signers);
+    count_bytes(signers, profile);
     *out = signers;
     return ST_OK;
 }

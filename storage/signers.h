@@ -11,11 +11,13 @@
 
 #include "dkim/canon.h"
 #include "dkim/domain.h"
+#include "dkim/sign.h"
 #include "storage/cache.h"
 #include "storage/vault.h"
 
 struct signer {
     enum dkim_algorithm algorithm;
+    bool reserved; /* signs only where a rule names its selector */
     char *selector;
     struct dkim_key *key;                        /* a reference; other signers may share it */
     uint8_t fingerprint[VAULT_FINGERPRINT_SIZE]; /* of the envelope it came from */
@@ -28,17 +30,23 @@ struct signers {
     char *tenant;
     bool tenant_active, domain_active;
     bool subdomains;
-    bool has_canonicalization; /* the domain's own instead of the settings' */
+    bool also_provider, one_signature; /* the tenant wants it so */
+    bool has_canonicalization; /* the domain's or the tenant's own instead of the settings' */
     enum dkim_canon header_canon, body_canon;
-    int64_t expiry_s;                   /* -1: as the settings say */
-    size_t broken;                      /* active keys that do not open or parse */
-    char broken_text[ERR_TEXT_SIZE];    /* what is wrong with the first of them */
-    _Atomic int64_t broken_logged_ms;   /* when that was last logged */
-    enum on_unpublished on_unpublished; /* what the tenant wants done about the next */
+    int64_t expiry_s;                      /* -1: as the settings say */
+    struct dkim_names *headers, *oversign; /* NULL: as the settings say */
+    size_t broken;                         /* active keys that do not open or parse */
+    char broken_text[ERR_TEXT_SIZE];       /* what is wrong with the first of them */
+    _Atomic int64_t broken_logged_ms;      /* when that was last logged */
+    enum on_unpublished on_unpublished;    /* what the tenant wants done about the next */
     size_t unpublished; /* active keys that are left out because DNS does not show them */
+    enum on_no_key on_no_key;
     size_t count;
-    struct signer list[]; /* at most one an algorithm, in the order of enum dkim_algorithm */
+    /* In the order of enum dkim_algorithm; of those that are not reserved at most one an algorithm.
+     * Ed25519 keys are left out where the tenant does not want them. */
+    struct signer list[];
 };
+void signers_ref(struct signers *signers);
 void signers_unref(struct signers *signers); /* NULL is fine */
 
 /* Makes the signers of a profile that was found. A key that does not open or parse is counted

@@ -12,7 +12,7 @@
 
 #include "storage/driver.h"
 
-enum { STORE_SCHEMA_VERSION = 4 }; /* the newest migration this program knows */
+enum { STORE_SCHEMA_VERSION = 5 }; /* the newest migration this program knows */
 
 struct store;
 struct store_tx;

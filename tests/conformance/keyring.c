@@ -79,7 +79,7 @@ static void expect_domain(struct keyring *keyring, const char *author, const cha
                           size_t keys)
 {
     struct signers *signers = NULL;
-    EXPECT(ST_OK, keyring_find(keyring, author, &signers, &err));
+    EXPECT(ST_OK, suite_signers(keyring, author, &signers, &err));
     assert_string_equal(signers->domain, domain);
     assert_int_equal(signers->count, keys);
     assert_int_equal(signers->broken, 0);
@@ -89,7 +89,7 @@ static void expect_domain(struct keyring *keyring, const char *author, const cha
 static void expect_none(struct keyring *keyring, const char *author)
 {
     struct signers *signers = NULL;
-    EXPECT(ST_NOT_FOUND, keyring_find(keyring, author, &signers, &err));
+    EXPECT(ST_NOT_FOUND, suite_signers(keyring, author, &signers, &err));
     assert_null(signers);
 }
 
@@ -114,7 +114,7 @@ static void keys_of_a_domain_sign(void **state)
     struct suite_domain names = suite_add_domain(world->admin, world->vault, 2);
     struct signers *signers = NULL;
     const uint8_t digest[DKIM_DIGEST_SIZE] = {1};
-    EXPECT(ST_OK, keyring_find(world->keyring, names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(world->keyring, names.domain, &signers, &err));
     assert_int_equal(signers->count, 2);
     assert_int_equal(signers->list[0].algorithm, DKIM_RSA_SHA256);
     assert_int_equal(signers->list[1].algorithm, DKIM_ED25519_SHA256);
@@ -162,7 +162,7 @@ static void a_change_is_in_force_after_one_poll(void **state)
     expect_domain(world->keyring, names.domain, names.domain, 1); /* not polled yet */
     poll_feed(world->keyring);
     struct signers *signers = NULL;
-    EXPECT(ST_OK, keyring_find(world->keyring, names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(world->keyring, names.domain, &signers, &err));
     assert_false(signers->domain_active);
     assert_int_equal(signers->count, 0);
     signers_unref(signers);
@@ -198,7 +198,7 @@ static void suspending_a_tenant_stops_all_its_domains(void **state)
     EXPECT(ST_OK, suite_put(world->admin, &kind_tenant, &tenant, "tenant.suspend", &err));
     poll_feed(world->keyring);
     struct signers *signers = NULL;
-    EXPECT(ST_OK, keyring_find(world->keyring, names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(world->keyring, names.domain, &signers, &err));
     assert_false(signers->tenant_active);
     signers_unref(signers);
     kind_clear(&kind_tenant, &tenant);
@@ -218,7 +218,7 @@ static void a_key_moved_to_another_domain_does_not_open(void **state)
     moved.version = 0;
     suite_set(&kind_key, &moved, "domain", to.domain);
     EXPECT(ST_OK, suite_put(world->admin, &kind_key, &moved, "key.new", &err));
-    EXPECT(ST_OK, keyring_find(world->keyring, to.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(world->keyring, to.domain, &signers, &err));
     assert_int_equal(signers->count, 0);
     assert_int_equal(signers->broken, 1);
     assert_non_null(strstr(signers->broken_text, to.domain));
@@ -240,7 +240,7 @@ static void stale_entries_are_served_while_the_store_cannot_answer(void **state)
     EXPECT(ST_OK, store_begin(world->store, &tx, &err));
     expect_domain(keyring, known.domain, known.domain, 1);
     int64_t start_ms = clock_monotonic_ms();
-    EXPECT(ST_TEMP, keyring_find(keyring, cold.domain, &signers, &err));
+    EXPECT(ST_TEMP, suite_signers(keyring, cold.domain, &signers, &err));
     assert_in_range(clock_monotonic_ms() - start_ms, 400, 1000);
     struct cache_stats stats;
     keyring_stats(keyring, &stats);
@@ -261,7 +261,7 @@ static void *ask(void *arg)
     const struct asker *asker = arg;
     struct signers *signers = NULL;
     struct err err = {0};
-    enum status st = keyring_find(asker->keyring, asker->domain, &signers, &err);
+    enum status st = suite_signers(asker->keyring, asker->domain, &signers, &err);
     signers_unref(signers);
     return st == ST_OK ? (void *)asker : NULL;
 }

@@ -171,9 +171,11 @@ static void hostile_text_comes_back_as_it_was(void **state)
         suite_set(&kind_rule, &rule, "pattern", hostile[i]);
         suite_set(&kind_rule, &rule, "identity", hostile[i]);
         suite_set(&kind_rule, &rule, "domain", names.domain);
+        suite_set(&kind_rule, &rule, "place", suite_name("p"));
         round_trip(store, &kind_rule, &rule);
         suite_set(&kind_grant, &grant, "subject", hostile[i]);
         suite_set(&kind_grant, &grant, "tenant", names.tenant);
+        suite_set(&kind_grant, &grant, "place", suite_name("p"));
         round_trip(store, &kind_grant, &grant);
         kind_clear(&kind_tenant, &tenant);
         kind_clear(&kind_rule, &rule);

@@ -16,7 +16,7 @@ struct world {
 static struct signers *find(const struct world *world, size_t keys)
 {
     struct signers *signers = NULL;
-    EXPECT(ST_OK, keyring_find(world->keyring, world->names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(world->keyring, world->names.domain, &signers, &err));
     assert_int_equal(signers->count, keys);
     return signers;
 }

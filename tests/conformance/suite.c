@@ -92,7 +92,7 @@ void suite_add_key(struct store *store, const struct vault *vault, const struct 
 struct suite_domain suite_add_domain(struct store *store, const struct vault *vault, int keys)
 {
     struct suite_domain names;
-    struct tenant tenant = {0};
+    struct tenant tenant = {.expiry = -1};
     struct domain domain = {.expiry = -1};
     snprintf(names.tenant, sizeof names.tenant, "%s", suite_name("t"));
     snprintf(names.domain, sizeof names.domain, "%s", suite_name("d"));
@@ -119,6 +119,27 @@ void suite_need(const char *command, const char *what)
 void suite_do(const char *command)
 {
     assert_int_equal(system(command), 0);
+}
+
+enum status suite_signers(struct keyring *keyring, const char *domain, struct signers **out,
+                          struct err *err)
+{
+    struct keyring_question question = {.count = 0};
+    question.count = dkim_domain_candidates(domain, question.names);
+    *out = NULL;
+    for (size_t i = 0; i < question.count; i++) {
+        struct place *place = NULL;
+        enum status st = keyring_find(keyring, &question, i, &place, err);
+        struct signers *signers = place != NULL ? place->signers : NULL;
+        if (signers != NULL && (i == 0 || signers->subdomains)) {
+            signers_ref(signers);
+            *out = signers;
+        }
+        place_unref(place);
+        if (st != ST_OK || *out != NULL)
+            return st;
+    }
+    return err_set(err, ST_NOT_FOUND, "%s is not a domain of this service", domain);
 }
 
 static const struct {
@@ -173,8 +194,8 @@ int main(int argc, char **argv)
         return 2;
     suite_url = argv[1];
     int failed = suite_records() + suite_transactions() + suite_chain() + suite_moves() +
-                 suite_life() + suite_hot_path() + suite_keyring() + suite_refreshed() +
-                 suite_tiers() + suite_outage() + suite_schema();
+                 suite_life() + suite_hot_path() + suite_places() + suite_keyring() +
+                 suite_refreshed() + suite_tiers() + suite_outage() + suite_schema();
     settings_free(settings);
     return failed == 0 ? 0 : 1;
 }

@@ -65,6 +65,10 @@ struct suite_domain suite_add_domain(struct store *store, const struct vault *va
 /* One more active key of the domain. */
 void suite_add_key(struct store *store, const struct vault *vault, const struct suite_domain *names,
                    enum dkim_algorithm algorithm);
+/* The signers for an author: of that domain, else of the nearest parent that allows subdomains.
+ * ST_NOT_FOUND when there are none. */
+enum status suite_signers(struct keyring *keyring, const char *domain, struct signers **out,
+                          struct err *err) MUST_CHECK;
 struct vault *suite_vault(void);
 
 /* The groups. */
@@ -74,6 +78,7 @@ int suite_chain(void);
 int suite_moves(void);
 int suite_life(void);
 int suite_hot_path(void);
+int suite_places(void);
 int suite_keyring(void);
 int suite_refreshed(void);
 int suite_tiers(void);

@@ -112,7 +112,7 @@ static void retire_key(struct world *world)
 static void expect_keys(struct world *world, struct keyring *keyring, size_t keys)
 {
     struct signers *signers = NULL;
-    EXPECT(ST_OK, keyring_find(keyring, world->names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(keyring, world->names.domain, &signers, &err));
     assert_int_equal(signers->count, keys);
     signers_unref(signers);
 }
@@ -120,7 +120,7 @@ static void expect_keys(struct world *world, struct keyring *keyring, size_t key
 static void expect_no_answer(struct world *world, struct keyring *keyring)
 {
     struct signers *signers = NULL;
-    EXPECT(ST_TEMP, keyring_find(keyring, world->names.domain, &signers, &err));
+    EXPECT(ST_TEMP, suite_signers(keyring, world->names.domain, &signers, &err));
     assert_null(signers);
 }
 
@@ -147,9 +147,9 @@ static void names_that_do_not_exist_are_learned_too(void **state)
     struct keyring *b = new_keyring(world, world->shared, true);
     struct signers *signers = NULL;
     const char *unknown = suite_name("d");
-    EXPECT(ST_NOT_FOUND, keyring_find(a, unknown, &signers, &err));
+    EXPECT(ST_NOT_FOUND, suite_signers(a, unknown, &signers, &err));
     cut_off_the_store(world);
-    EXPECT(ST_NOT_FOUND, keyring_find(b, unknown, &signers, &err));
+    EXPECT(ST_NOT_FOUND, suite_signers(b, unknown, &signers, &err));
     keyring_close(a);
     keyring_close(b);
 }
@@ -203,7 +203,7 @@ static void a_late_writer_cannot_wake_a_suspended_tenant(void **state)
     EXPECT(ST_OK, suite_put(world->admin, &kind_tenant, &tenant, "tenant.suspend", &err));
     EXPECT(ST_OK, keyring_poll(b, &err));
     put_late(world);
-    EXPECT(ST_OK, keyring_find(b, world->names.domain, &signers, &err));
+    EXPECT(ST_OK, suite_signers(b, world->names.domain, &signers, &err));
     assert_false(signers->tenant_active);
     signers_unref(signers);
     kind_clear(&kind_tenant, &tenant);

@@ -252,7 +252,8 @@ static const struct bad_case {
     {"half a word", SPAN_LIT("[log]\nto = sys\n"),
      ":2: [log] to: \"sys\": no such choice (allowed: syslog|stderr|journal)\n"},
     {"word list in another order", SPAN_LIT("[sign]\nauthor = sender,from\n"),
-     ":2: [sign] author: \"sender,from\": no such choice (allowed: from|from,sender)\n"},
+     ":2: [sign] author: \"sender,from\": no such choice (allowed: "
+     "from|from,sender|from,sender,envelope)\n"},
     {"mode that does not exist", SPAN_LIT("[server]\nmode = x\n"),
      ":2: [server] mode: \"x\": no such choice (allowed: s)\n"},
     {"mode this version lacks", SPAN_LIT("[server]\nmode = sv\n"),
@@ -412,14 +413,12 @@ static void settings_without_effect_are_warned_of(void **state)
     struct reading r;
     struct buf seen = BUF_INIT(0);
     assert_int_equal(reading_begin(&r, SPAN_LIT("[verify]\ntimeout = 1s\n[log]\nto = stderr\n"
-                                                "[trust]\ntenant_check = off\n")),
+                                                "[verify]\ncache = 2M\n")),
                      ST_OK);
     without_path(&seen, &r, &r.warnings);
     assert_string_equal(buf_cstr(&seen), ":2: [verify] timeout: has no effect in this version\n"
-                                         ":6: [trust] tenant_check: has no effect in this "
-                                         "version\n");
+                                         ":6: [verify] cache: has no effect in this version\n");
     assert_int_equal(r.settings->verify.timeout_ms, 1000);
-    assert_int_equal(r.settings->trust.tenant_check, TENANT_CHECK_OFF);
     buf_clear(&seen);
     reading_end(&r);
 }

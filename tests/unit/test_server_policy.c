@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -86,351 +87,667 @@ static void test_peer_on_a_unix_socket_is_internal(void **state)
     policy_free(policy);
 }
 
-/* -- the first half: origin and authors --------------------------------------------------- */
+/* -- a world of tenants -------------------------------------------------------------------- */
 
+/* Marks of a domain: s subdomains, T tenant and D domain suspended, b one key is broken, u one is
+ * not shown by DNS, 1 one signature, p the provider signs as well; with no key t defer, n unsigned,
+ * P the provider; with a key that is not shown U unsigned, Q the provider. Keys: r for RSA or e for
+ * Ed25519 and the selector, with ! those that are reserved. */
+static const struct {
+    const char *name, *tenant, *marks, *keys;
+} domains[] = {
+    {"acme.example", "acme", "", "ra1"},           {"two.example", "acme", "", "rt1 et2"},
+    {"wide.example", "acme", "s", "rw1"},          {"deep.wide.example", "globex", "", "rd1"},
+    {"globex.example", "globex", "", "rg1 !rg2"},  {"one.example", "one", "1p", "ro1 eo2"},
+    {"both.example", "both", "p", "rb1"},          {"off.example", "off", "T", ""},
+    {"closed.example", "acme", "D", ""},           {"empty.example", "acme", "", ""},
+    {"empty-wait.example", "acme", "t", ""},       {"empty-provider.example", "acme", "P", ""},
+    {"broken.example", "acme", "b", ""},           {"broken-plain.example", "acme", "bn", ""},
+    {"broken-provider.example", "acme", "bP", ""}, {"half.example", "acme", "b", "rh1"},
+    {"unshown.example", "acme", "uU", ""},         {"unshown-provider.example", "acme", "uQ", ""},
+    {"provider.example", "provider", "s", "rp1"},  {"xn--gebex-1za.example", "globex", "", "rx1"},
+};
+
+static const struct {
+    const char *pattern, *domain, *selector, *identity;
+} rules[] = {
+    {"news@acme.example", "acme.example", "", "@news.acme.example"},
+    {"boss@globex.example", "globex.example", "g2", ""},
+    {"lost@globex.example", "globex.example", "g9", ""},
+    {"lists.example", "globex.example", "", ""},
+    {"ann@lists.example", "acme.example", "", ""},
+    {".hosted.example", "acme.example", "", ""},
+    {"root@.hosted.example", "globex.example", "", ""},
+    {".wide.example", "two.example", "t1", ""},
+    {"pair.example", "acme.example", "", ""},
+    {"pair.example", "globex.example", "", ""},
+    {"abuse@*", "provider.example", "", "@mail.provider.example"},
+};
+
+static const struct {
+    enum grant_type type;
+    const char *subject, *tenant;
+    bool one_signature;
+} grants[] = {
+    {GRANT_LOGIN, "web17", "acme", false},
+    {GRANT_LOGIN, "cust@provider.example", "globex", false},
+    {GRANT_LOGIN, "@staff.example", "globex", false},
+    {GRANT_LOGIN, "guest@staff.example", "acme", false},
+    {GRANT_LOGIN, "ses", "acme", true},
+    {GRANT_LOGIN, "nobody", "ghost", false},
+    {GRANT_NETWORK, "198.51.100.0/24", "acme", false},
+    {GRANT_NETWORK, "198.51.100.7", "globex", false},
+    {GRANT_NETWORK, "2001:db8::/32", "acme", true},
+    {GRANT_NETWORK, "192.0.2.50", "acme", false},
+    {GRANT_DAEMON, "globex-in", "globex", false},
+};
+
+struct world {
+    struct place *places[64];
+    char names[64][DKIM_DOMAIN_SIZE];
+    size_t count, asked;
+    enum status fault; /* of all look-ups, else ST_OK */
+    char steps[4096];
+};
+
+static bool marked(const char *marks, char mark)
+{
+    return strchr(marks, mark) != NULL;
+}
+
+static struct signers *signers_of(size_t index)
+{
+    const char *marks = domains[index].marks;
+    struct signers *signers = calloc(1, sizeof *signers + 4 * sizeof signers->list[0]);
+    assert_non_null(signers);
+    atomic_init(&signers->base.refs, 1000); /* never freed by the code under test */
+    signers->domain = (char *)(uintptr_t)domains[index].name;
+    signers->tenant = (char *)(uintptr_t)domains[index].tenant;
+    signers->tenant_active = !marked(marks, 'T');
+    signers->domain_active = !marked(marks, 'D');
+    signers->subdomains = marked(marks, 's');
+    signers->one_signature = marked(marks, '1');
+    signers->also_provider = marked(marks, 'p');
+    signers->broken = marked(marks, 'b');
+    strcpy(signers->broken_text, "the key does not open");
+    signers->unpublished = marked(marks, 'u');
+    signers->expiry_s = -1;
+    signers->on_no_key = marked(marks, 't')   ? NO_KEY_TEMPFAIL
+                         : marked(marks, 'n') ? NO_KEY_UNSIGNED
+                         : marked(marks, 'P') ? NO_KEY_PROVIDER
+                                              : NO_KEY_AUTO;
+    signers->on_unpublished = marked(marks, 'Q') ? UNPUBLISHED_PROVIDER : UNPUBLISHED_UNSIGNED;
+    struct span rest = span_str(domains[index].keys), key;
+    while (span_next(&rest, ' ', &key)) {
+        if (key.len == 0)
+            continue;
+        struct signer *signer = &signers->list[signers->count++];
+        signer->reserved = key.data[0] == '!';
+        key = span_from(key, signer->reserved);
+        signer->algorithm = key.data[0] == 'e' ? DKIM_ED25519_SHA256 : DKIM_RSA_SHA256;
+        signer->selector = span_dup(span_from(key, 1));
+    }
+    return signers;
+}
+
+static void take_rules(const char *name, struct profile *profile)
+{
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        struct rule rule = {.domain = strdup(rules[i].domain)};
+        assert_int_equal(rule_set_pattern(&rule, span_str(rules[i].pattern), &err), ST_OK);
+        if (rules[i].selector[0] != '\0')
+            rule.selector = strdup(rules[i].selector);
+        if (rules[i].identity[0] != '\0')
+            assert_int_equal(rule_set_identity(&rule, span_str(rules[i].identity), &err), ST_OK);
+        if (strcmp(rule.place, name) == 0)
+            *(struct rule *)profile_add(profile, &kind_rule) = rule;
+        else
+            kind_clear(&kind_rule, &rule);
+    }
+}
+
+static void take_grants(const char *name, struct profile *profile)
+{
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++) {
+        struct grant grant = {.tenant = strdup(grants[i].tenant),
+                              .one_signature = grants[i].one_signature};
+        assert_int_equal(
+            grant_set_subject(&grant, grants[i].type, span_str(grants[i].subject), &err), ST_OK);
+        if (strcmp(grant.place, name) == 0)
+            *(struct grant *)profile_add(profile, &kind_grant) = grant;
+        else
+            kind_clear(&kind_grant, &grant);
+    }
+}
+
+static struct place *place_of(const char *name)
+{
+    struct profile profile = {.found = false};
+    struct place *place = NULL;
+    struct err err = {0};
+    take_rules(name, &profile);
+    take_grants(name, &profile);
+    assert_int_equal(place_new(&profile, NULL, NULL, &place, &err), ST_OK);
+    for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        if (strcmp(domains[i].name, name) == 0)
+            place->signers = signers_of(i);
+    }
+    return place;
+}
+
+/* The answers of a store that has all of the above. */
+static enum status find(void *arg, const struct keyring_question *question, size_t wanted,
+                        const struct place **out, struct err *err)
+{
+    struct world *world = arg;
+    const char *name = question->names[wanted];
+    size_t i = 0;
+    if (world->fault != ST_OK)
+        return err_set(err, world->fault, "the store is away");
+    while (i < world->count && strcmp(world->names[i], name) != 0)
+        i++;
+    if (i == world->count) {
+        assert_in_range(world->count, 0, 63);
+        strcpy(world->names[i], name);
+        world->places[world->count++] = place_of(name);
+    }
+    *out = world->places[i];
+    return ST_OK;
+}
+
+static void clear_world(struct world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        struct signers *signers = world->places[i]->signers;
+        world->places[i]->signers = NULL;
+        place_unref(world->places[i]);
+        if (signers == NULL)
+            continue;
+        assert_int_equal(atomic_load(&signers->base.refs), 1000); /* all references came back */
+        for (size_t k = 0; k < signers->count; k++)
+            free(signers->list[k].selector);
+        free(signers);
+    }
+}
+
+static void take_step(void *arg, const char *step, const char *text)
+{
+    struct world *world = arg;
+    size_t len = strlen(world->steps);
+    snprintf(world->steps + len, sizeof world->steps - len, "%s: %s\n", step, text);
+}
+
+/* -- the table ------------------------------------------------------------------------------ */
+
+struct origin {
+    const char *address, *login, *daemon_name;
+};
 #define INTERNAL                                                                                   \
     {                                                                                              \
-        .internal = true                                                                           \
+        "192.0.2.1", NULL, NULL                                                                    \
     }
 #define STRANGER                                                                                   \
     {                                                                                              \
-        .internal = false                                                                          \
+        "203.0.113.9", NULL, NULL                                                                  \
+    }
+#define AT(address)                                                                                \
+    {                                                                                              \
+        address, NULL, NULL                                                                        \
+    }
+#define LOGIN(name)                                                                                \
+    {                                                                                              \
+        "203.0.113.9", name, NULL                                                                  \
+    }
+#define DAEMON(name)                                                                               \
+    {                                                                                              \
+        "203.0.113.9", NULL, name                                                                  \
     }
 
-struct author_case {
+struct policy_row {
     const char *name;
-    struct policy_origin origin;
+    struct origin origin;
     const char *fields; /* as in a message */
-    enum policy_action action;
-    const char *reason;
-    const char *domains; /* with a blank between; NULL: none */
+    const char *wanted; /* signatures `domain/selector/identity` with blanks, or the reason */
+    const char *envelope_from;
 };
 
-static const struct author_case author_cases[] = {
-    {"internal client",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"login",
-     {.peer = STRANGER, .login = "bob"},
-     "From: a@example.org\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"empty login counts as none",
-     {.peer = STRANGER, .login = ""},
-     "From: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "origin",
+/* Each line is one case: who sends it, what its header says, and who signs it or why nobody does.
+ */
+static const struct policy_row rows[] = {
+    /* Origins */
+    {"internal client", INTERNAL, "From: a@acme.example\r\n", "acme.example/a1/", NULL},
+    {"internal client, any tenant", INTERNAL, "From: a@globex.example\r\n", "globex.example/g1/",
      NULL},
-    {"daemon name",
-     {.peer = STRANGER, .daemon_name = "Submission"},
-     "From: a@example.org\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"daemon name is exact",
-     {.peer = STRANGER, .daemon_name = "submission"},
-     "From: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "origin",
-     NULL},
-    {"empty daemon name",
-     {.peer = STRANGER, .daemon_name = ""},
-     "From: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "origin",
-     NULL},
-    {"stranger",
-     {.peer = STRANGER},
-     "From: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "origin",
-     NULL},
+    {"internal by name", {NULL, NULL, NULL}, "From: a@acme.example\r\n", "origin", NULL},
+    {"excluded from internal", AT("192.0.2.7"), "From: a@acme.example\r\n", "origin", NULL},
+    {"stranger", STRANGER, "From: a@acme.example\r\n", "origin", NULL},
+    {"stranger, unreadable From", STRANGER, "From: nobody\r\n", "origin", NULL},
+    {"exempt", AT("192.0.2.99"), "From: a@acme.example\r\n", "exempt", NULL},
     {"exempt beats login",
-     {.peer = {true, true}, .login = "bob"},
-     "From: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
+     {"192.0.2.99", "a@acme.example", NULL},
+     "From: a@acme.example\r\n",
      "exempt",
      NULL},
-    {"no header", {.peer = INTERNAL}, "", POLICY_PASS_UNSIGNED, "no_from", NULL},
-    {"no From", {.peer = INTERNAL}, "To: a@example.org\r\n", POLICY_PASS_UNSIGNED, "no_from", NULL},
-    {"two From",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\nFrom: a@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "authors",
+    {"daemon name", DAEMON("Submission"), "From: a@globex.example\r\n", "globex.example/g1/", NULL},
+    {"daemon name is exact", DAEMON("submission"), "From: a@acme.example\r\n", "origin", NULL},
+    {"empty daemon name", DAEMON(""), "From: a@acme.example\r\n", "origin", NULL},
+    {"empty login is none", LOGIN(""), "From: a@acme.example\r\n", "origin", NULL},
+
+    /* Logins */
+    {"login of the domain", LOGIN("ann@acme.example"), "From: a@acme.example\r\n",
+     "acme.example/a1/", NULL},
+    {"login, other domain of the tenant", LOGIN("ann@acme.example"), "From: a@two.example\r\n",
+     "two.example/t1/ two.example/t2/", NULL},
+    {"login, domain of another tenant", LOGIN("ann@acme.example"), "From: a@globex.example\r\n",
+     "tenant", NULL},
+    {"login, the other way round", LOGIN("bob@globex.example"), "From: a@acme.example\r\n",
+     "tenant", NULL},
+    {"login in capitals", LOGIN("Ann@ACME.Example"), "From: a@acme.example\r\n", "acme.example/a1/",
      NULL},
-    {"two mailboxes",
-     {.peer = INTERNAL},
-     "From: a@example.org, b@example.org\r\n",
-     POLICY_PASS_UNSIGNED,
-     "authors",
+    {"login on an internal host is bound",
+     {"192.0.2.1", "ann@acme.example", NULL},
+     "From: a@globex.example\r\n",
+     "tenant",
      NULL},
-    {"unreadable From",
-     {.peer = INTERNAL},
-     "From: nobody\r\n",
-     POLICY_PASS_UNSIGNED,
-     "bad_from",
+    {"login and daemon name is bound",
+     {"203.0.113.9", "ann@acme.example", "Submission"},
+     "From: a@globex.example\r\n",
+     "tenant",
      NULL},
-    {"empty From", {.peer = INTERNAL}, "From:\r\n", POLICY_PASS_UNSIGNED, "bad_from", NULL},
-    {"address only in the display name",
-     {.peer = INTERNAL},
-     "From: \"a@example.org\" <b@example.com>\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.com"},
-    {"upper case",
-     {.peer = INTERNAL},
-     "FROM: A@EXAMPLE.ORG\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"Sender does not count",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\nSender: b@example.com\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
+    {"login beats the grant of its network",
+     {"198.51.100.7", "ann@acme.example", NULL},
+     "From: a@globex.example\r\n",
+     "tenant",
+     NULL},
+    {"login without domain or grant", LOGIN("web18"), "From: a@acme.example\r\n", "tenant", NULL},
+    {"login of a domain that is nobody's", LOGIN("a@example.org"), "From: a@acme.example\r\n",
+     "tenant", NULL},
+    {"login below a domain with subdomains", LOGIN("a@mail.wide.example"),
+     "From: a@acme.example\r\n", "acme.example/a1/", NULL},
+    {"login below a domain without", LOGIN("a@mail.acme.example"), "From: a@acme.example\r\n",
+     "tenant", NULL},
+    {"granted login", LOGIN("web17"), "From: a@acme.example\r\n", "acme.example/a1/", NULL},
+    {"granted login, other tenant", LOGIN("web17"), "From: a@globex.example\r\n", "tenant", NULL},
+    {"granted logins are exact", LOGIN("WEB17"), "From: a@acme.example\r\n", "tenant", NULL},
+    {"a grant beats the owner", LOGIN("cust@provider.example"), "From: a@globex.example\r\n",
+     "globex.example/g1/", NULL},
+    {"a granted login is not the owner's", LOGIN("cust@provider.example"),
+     "From: billing@provider.example\r\n", "tenant", NULL},
+    {"its neighbour is", LOGIN("staff@provider.example"), "From: billing@provider.example\r\n",
+     "provider.example/p1/", NULL},
+    {"every login of a domain", LOGIN("x@staff.example"), "From: a@globex.example\r\n",
+     "globex.example/g1/", NULL},
+    {"but one", LOGIN("guest@staff.example"), "From: a@globex.example\r\n", "tenant", NULL},
+    {"that one", LOGIN("guest@staff.example"), "From: a@acme.example\r\n", "acme.example/a1/",
+     NULL},
+    {"not below that domain", LOGIN("x@sub.staff.example"), "From: a@globex.example\r\n", "tenant",
+     NULL},
+    {"a tenant without domains", LOGIN("nobody"), "From: a@acme.example\r\n", "tenant", NULL},
+    {"a login with two @", LOGIN("a@globex.example@acme.example"), "From: a@globex.example\r\n",
+     "tenant", NULL},
+
+    /* Networks and daemon names */
+    {"network", AT("198.51.100.9"), "From: a@acme.example\r\n", "acme.example/a1/", NULL},
+    {"network, other tenant", AT("198.51.100.9"), "From: a@globex.example\r\n", "tenant", NULL},
+    {"the longest network counts", AT("198.51.100.7"), "From: a@globex.example\r\n",
+     "globex.example/g1/", NULL},
+    {"and only that", AT("198.51.100.7"), "From: a@acme.example\r\n", "tenant", NULL},
+    {"IPv6 network, one signature", AT("2001:db8::25"), "From: a@two.example\r\n",
+     "two.example/t1/", NULL},
+    {"a granted internal host is bound", AT("192.0.2.50"), "From: a@globex.example\r\n", "tenant",
+     NULL},
+    {"granted daemon name", DAEMON("globex-in"), "From: a@globex.example\r\n", "globex.example/g1/",
+     NULL},
+    {"granted daemon name, other tenant", DAEMON("globex-in"), "From: a@acme.example\r\n", "tenant",
+     NULL},
+    {"network before daemon name",
+     {"198.51.100.9", NULL, "globex-in"},
+     "From: a@globex.example\r\n",
+     "tenant",
+     NULL},
+
+    /* Authors */
+    {"no header", INTERNAL, "", "no_from", NULL},
+    {"no From", INTERNAL, "To: a@acme.example\r\n", "no_from", NULL},
+    {"two From fields", INTERNAL, "From: a@acme.example\r\nFrom: a@acme.example\r\n", "authors",
+     NULL},
+    {"two mailboxes", INTERNAL, "From: a@acme.example, b@acme.example\r\n", "authors", NULL},
+    {"unreadable From", INTERNAL, "From: nobody\r\n", "bad_from", NULL},
+    {"empty From", INTERNAL, "From:\r\n", "bad_from", NULL},
+    {"address in the display name", LOGIN("ann@acme.example"),
+     "From: \"a@acme.example\" <b@globex.example>\r\n", "tenant", NULL},
+    {"address in a comment", LOGIN("ann@acme.example"),
+     "From: b@globex.example (a@acme.example)\r\n", "tenant", NULL},
+    {"quoted local part with an @", LOGIN("ann@acme.example"),
+     "From: \"b@globex.example\"@acme.example\r\n", "acme.example/a1/", NULL},
+    {"capitals", INTERNAL, "FROM: A@ACME.EXAMPLE\r\n", "acme.example/a1/", NULL},
+    {"a look-alike is another domain", LOGIN("bob@globex.example"),
+     "From: a@xn--glbex-9ef.example\r\n", "no_domain", NULL},
+    {"nobody's domain", INTERNAL, "From: a@example.org\r\n", "no_domain", NULL},
+    {"below a domain with subdomains", LOGIN("ann@acme.example"), "From: a@x.y.wide.example\r\n",
+     "two.example/t1/", NULL},
+    {"below one without", LOGIN("bob@globex.example"), "From: a@mail.globex.example\r\n",
+     "no_domain", NULL},
+    {"below another tenant's with subdomains", LOGIN("bob@globex.example"),
+     "From: a@x.wide.example\r\n", "tenant", NULL},
+    {"one's own below another tenant's", LOGIN("bob@globex.example"),
+     "From: a@deep.wide.example\r\n", "deep.wide.example/d1/", NULL},
+    {"above one's own", LOGIN("bob@globex.example"), "From: a@wide.example\r\n", "tenant", NULL},
+    {"a top-level domain", INTERNAL, "From: a@example\r\n", "no_domain", NULL},
+    {"Sender does not count", LOGIN("ann@acme.example"),
+     "From: a@example.org\r\nSender: b@acme.example\r\n", "no_domain", NULL},
+
+    /* Rules */
+    {"rule with identity", LOGIN("ann@acme.example"), "From: News@acme.example\r\n",
+     "acme.example/a1/@news.acme.example", NULL},
+    {"rule with a reserved key", LOGIN("bob@globex.example"), "From: boss@globex.example\r\n",
+     "globex.example/g2/", NULL},
+    {"reserved keys sign for nobody else", LOGIN("bob@globex.example"),
+     "From: clerk@globex.example\r\n", "globex.example/g1/", NULL},
+    {"rule with a key that is not there", LOGIN("bob@globex.example"),
+     "From: lost@globex.example\r\n", "no_key", NULL},
+    {"rules do not open another tenant's domain", LOGIN("ann@acme.example"),
+     "From: boss@globex.example\r\n", "tenant", NULL},
+    {"rule for a host", LOGIN("bob@globex.example"), "From: x@lists.example\r\n",
+     "globex.example/g1/", NULL},
+    {"the author before the host", LOGIN("ann@acme.example"), "From: ann@lists.example\r\n",
+     "acme.example/a1/", NULL},
+    {"the other tenant's rule", LOGIN("ann@acme.example"), "From: x@lists.example\r\n", "tenant",
+     NULL},
+    {"rule for all below", LOGIN("ann@acme.example"), "From: x@a.b.hosted.example\r\n",
+     "acme.example/a1/", NULL},
+    {"not for the name itself", INTERNAL, "From: x@hosted.example\r\n", "no_domain", NULL},
+    {"the author before all below", LOGIN("bob@globex.example"), "From: root@a.hosted.example\r\n",
+     "globex.example/g1/", NULL},
+    {"two rules of one pattern", INTERNAL, "From: x@pair.example\r\n",
+     "acme.example/a1/ globex.example/g1/", NULL},
+    {"of two rules one's own", LOGIN("ann@acme.example"), "From: x@pair.example\r\n",
+     "acme.example/a1/", NULL},
+    {"rule for everywhere, nobody's author", LOGIN("ann@acme.example"),
+     "From: abuse@example.org\r\n", "provider.example/p1/@mail.provider.example", NULL},
+    {"but not for another tenant's subdomain", LOGIN("ann@acme.example"),
+     "From: abuse@mail.globex.example\r\n", "tenant", NULL},
+    {"the domain before a rule for everywhere", LOGIN("ann@acme.example"),
+     "From: abuse@acme.example\r\n", "acme.example/a1/", NULL},
+
+    /* Keys */
+    {"tenant suspended", INTERNAL, "From: a@off.example\r\n", "suspended", NULL},
+    {"domain suspended", INTERNAL, "From: a@closed.example\r\n", "suspended", NULL},
+    {"no key", INTERNAL, "From: a@empty.example\r\n", "no_key", NULL},
+    {"no key, deferred", INTERNAL, "From: a@empty-wait.example\r\n", "defer no_key", NULL},
+    {"no key, provider", INTERNAL, "From: a@empty-provider.example\r\n", "provider.example/p1/",
+     NULL},
+    {"broken key", INTERNAL, "From: a@broken.example\r\n", "defer broken_key", NULL},
+    {"broken key, unsigned", INTERNAL, "From: a@broken-plain.example\r\n", "broken_key", NULL},
+    {"broken key, provider", INTERNAL, "From: a@broken-provider.example\r\n",
+     "provider.example/p1/", NULL},
+    {"one of two is broken", INTERNAL, "From: a@half.example\r\n", "half.example/h1/", NULL},
+    {"not shown by DNS", INTERNAL, "From: a@unshown.example\r\n", "unpublished", NULL},
+    {"not shown by DNS, provider", INTERNAL, "From: a@unshown-provider.example\r\n",
+     "provider.example/p1/", NULL},
+    {"the provider as well", INTERNAL, "From: a@both.example\r\n",
+     "both.example/b1/ provider.example/p1/", NULL},
+    {"one signature, RSA, and no provider", INTERNAL, "From: a@one.example\r\n", "one.example/o1/",
+     NULL},
+    {"one signature by the grant", LOGIN("ses"), "From: a@two.example\r\n", "two.example/t1/",
+     NULL},
 };
 
-static const struct author_case sender_cases[] = {
-    {"From, then Sender",
-     {.peer = INTERNAL},
-     "Sender: b@example.com\r\nFrom: a@example.org\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org example.com"},
-    {"the same domain once",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\nSender: b@example.org\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"unreadable Sender",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\nSender: nobody\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"two Senders",
-     {.peer = INTERNAL},
-     "From: a@example.org\r\nSender: b@example.com\r\nSender: c@example.net\r\n",
-     POLICY_SIGN,
-     "sign",
-     "example.org"},
-    {"Sender instead of From",
-     {.peer = INTERNAL},
-     "Sender: b@example.com\r\n",
-     POLICY_PASS_UNSIGNED,
-     "no_from",
+static const struct policy_row sender_rows[] = {
+    {"From before Sender", INTERNAL, "Sender: b@globex.example\r\nFrom: a@acme.example\r\n",
+     "acme.example/a1/", NULL},
+    {"Sender, if From is nobody's", LOGIN("bob@globex.example"),
+     "From: a@example.org\r\nSender: b@globex.example\r\n", "globex.example/g1/", NULL},
+    {"not if From is another tenant's", LOGIN("bob@globex.example"),
+     "From: a@acme.example\r\nSender: b@globex.example\r\n", "tenant", NULL},
+    {"Sender of another tenant", LOGIN("bob@globex.example"),
+     "From: a@example.org\r\nSender: b@acme.example\r\n", "tenant", NULL},
+    {"unreadable Sender", INTERNAL, "From: a@example.org\r\nSender: nobody\r\n", "no_domain", NULL},
+    {"two Senders", INTERNAL,
+     "From: a@example.org\r\nSender: b@acme.example\r\nSender: c@acme.example\r\n", "no_domain",
      NULL},
+    {"Sender instead of From", INTERNAL, "Sender: b@acme.example\r\n", "no_from", NULL},
+    {"envelope sender does not count", INTERNAL, "From: a@example.org\r\n", "no_domain",
+     "<b@acme.example>"},
 };
 
-static void check_author(const struct policy *policy, const struct author_case *c)
+static const struct policy_row envelope_rows[] = {
+    {"envelope sender", LOGIN("ann@acme.example"), "From: a@example.org\r\n", "acme.example/a1/",
+     "<b@acme.example>"},
+    {"envelope sender of another tenant", LOGIN("ann@acme.example"), "From: a@example.org\r\n",
+     "tenant", "<b@globex.example>"},
+    {"From before the envelope", LOGIN("ann@acme.example"), "From: a@globex.example\r\n", "tenant",
+     "<b@acme.example>"},
+    {"Sender before the envelope", INTERNAL, "From: a@example.org\r\nSender: a@globex.example\r\n",
+     "globex.example/g1/", "<b@acme.example>"},
+    {"a bounce", INTERNAL, "From: a@example.org\r\n", "no_domain", "<>"},
+    {"nonsense", INTERNAL, "From: a@example.org\r\n", "no_domain", "<@:>"},
+};
+
+/* -- running it ----------------------------------------------------------------------------- */
+
+struct policy_variant {
+    const char *author;
+    enum settings_on_error on_error;
+    enum settings_tenant_check tenant_check;
+    bool not_provider, not_authenticated;
+};
+
+static struct policy *variant_of(const struct policy_variant *variant)
+{
+    struct settings *settings = settings_of(variant->author, variant->on_error);
+    struct policy *policy = NULL;
+    struct err err = {0};
+    free(settings->sign.provider_domain);
+    settings->sign.provider_domain = strdup("Mail.Provider.example");
+    settings->trust.tenant_check = variant->tenant_check;
+    settings->trust.internal_is_provider = !variant->not_provider;
+    settings->trust.authenticated = !variant->not_authenticated;
+    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
+    settings_free(settings);
+    return policy;
+}
+
+static struct policy_origin origin_of(const struct policy *policy, const struct origin *origin)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    const struct sockaddr *address = NULL;
+    if (origin->address != NULL && inet_pton(AF_INET, origin->address, &in.sin_addr) == 1)
+        address = (const struct sockaddr *)&in;
+    else if (origin->address != NULL && inet_pton(AF_INET6, origin->address, &in6.sin6_addr) == 1)
+        address = (const struct sockaddr *)&in6;
+    return (struct policy_origin){.peer = policy_peer_of(policy, address, SPAN_LIT("")),
+                                  .login = origin->login,
+                                  .daemon_name = origin->daemon_name};
+}
+
+static void decide(const struct policy *policy, const struct policy_row *row, struct world *world,
+                   struct policy_decision *out)
 {
     struct dkim_fields fields = {0};
     struct span body;
     struct err err = {0};
-    struct policy_decision decision;
-    char domains[2 * DKIM_DOMAIN_SIZE] = "";
-    assert_int_equal(dkim_fields_split(span_str(c->fields), &fields, &body, &err), ST_OK);
-    policy_decide_author(policy, &c->origin, &fields, &decision);
+    struct policy_case c = {.origin = origin_of(policy, &row->origin),
+                            .fields = &fields,
+                            .envelope_from = row->envelope_from,
+                            .find = find,
+                            .find_arg = world,
+                            .step = take_step,
+                            .step_arg = world};
+    world->steps[0] = '\0';
+    assert_int_equal(dkim_fields_split(span_str(row->fields), &fields, &body, &err), ST_OK);
+    policy_decide(policy, &c, out);
     dkim_fields_clear(&fields);
-    for (size_t i = 0; i < decision.domain_count; i++) {
-        if (i > 0)
-            strcat(domains, " ");
-        strcat(domains, decision.domains[i]);
-    }
-    if (decision.action != c->action || strcmp(decision.reason, c->reason) != 0)
-        fail_msg("%s: %d %s (%s)", c->name, decision.action, decision.reason, decision.text);
-    if (c->domains != NULL && strcmp(domains, c->domains) != 0)
-        fail_msg("%s: domains \"%s\"", c->name, domains);
-    assert_string_not_equal(decision.text, "");
 }
 
-static void test_authors(void **state)
+static void describe(const struct policy_decision *decision, char out[512])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    if (decision->action != POLICY_SIGN)
+        snprintf(out, 512, "%s%s", decision->action == POLICY_TEMPFAIL ? "defer " : "",
+                 decision->reason);
+    for (size_t i = 0; i < decision->count; i++)
+        len += (size_t)snprintf(out + len, 512 - len, "%s%s/%s/%s", i > 0 ? " " : "",
+                                decision->signatures[i].signers->domain,
+                                decision->signatures[i].signer->selector,
+                                decision->signatures[i].identity);
+}
+
+static void check_row(const struct policy *policy, const struct policy_row *row)
+{
+    struct world world = {.count = 0};
+    struct policy_decision decision = {.count = 0};
+    char got[512];
+    decide(policy, row, &world, &decision);
+    describe(&decision, got);
+    if (strcmp(got, row->wanted) != 0)
+        fail_msg("%s: %s, not %s\n%s", row->name, got, row->wanted, world.steps);
+    assert_string_not_equal(decision.text, "");
+    assert_non_null(strstr(world.steps, "decision: "));
+    policy_decision_clear(&decision);
+    clear_world(&world);
+}
+
+static void check_rows(const struct policy_variant *variant, const struct policy_row *list,
+                       size_t count)
+{
+    struct policy *policy = variant_of(variant);
+    for (size_t i = 0; i < count; i++)
+        check_row(policy, &list[i]);
+    policy_free(policy);
+}
+#define CHECK_ROWS(variant, list) check_rows(variant, list, sizeof(list) / sizeof(list)[0])
+
+static void test_the_table(void **state)
 {
     (void)state;
-    struct policy *policy = policy_of("from", ON_ERROR_TEMPFAIL);
-    for (size_t i = 0; i < sizeof author_cases / sizeof author_cases[0]; i++)
-        check_author(policy, &author_cases[i]);
-    policy_free(policy);
-    policy = policy_of("from,sender", ON_ERROR_TEMPFAIL);
-    for (size_t i = 0; i < sizeof sender_cases / sizeof sender_cases[0]; i++)
-        check_author(policy, &sender_cases[i]);
-    policy_free(policy);
+    CHECK_ROWS(&(struct policy_variant){.author = "from"}, rows);
+    CHECK_ROWS(&(struct policy_variant){.author = "from,sender"}, sender_rows);
+    CHECK_ROWS(&(struct policy_variant){.author = "from,sender,envelope"}, envelope_rows);
+}
+
+static void test_internal_hosts_of_customers(void **state)
+{
+    (void)state;
+    static const struct policy_row list[] = {
+        {"internal without a grant", INTERNAL, "From: a@acme.example\r\n", "tenant", NULL},
+        {"internal with a grant", AT("192.0.2.50"), "From: a@acme.example\r\n", "acme.example/a1/",
+         NULL},
+        {"listed daemon name", DAEMON("Submission"), "From: a@acme.example\r\n", "tenant", NULL},
+        {"login", LOGIN("ann@acme.example"), "From: a@acme.example\r\n", "acme.example/a1/", NULL},
+    };
+    CHECK_ROWS((&(struct policy_variant){.author = "from", .not_provider = true}), list);
 }
 
 static void test_login_counts_only_if_trusted(void **state)
 {
     (void)state;
-    static const struct author_case c = {"login not trusted",
-                                         {.peer = STRANGER, .login = "bob"},
-                                         "From: a@example.org\r\n",
-                                         POLICY_PASS_UNSIGNED,
-                                         "origin",
-                                         NULL};
-    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
-    struct policy *policy = NULL;
-    struct err err = {0};
-    settings->trust.authenticated = false;
-    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
-    settings_free(settings);
-    check_author(policy, &c);
-    policy_free(policy);
+    static const struct policy_row list[] = {
+        {"login not trusted", LOGIN("ann@acme.example"), "From: a@acme.example\r\n", "origin",
+         NULL},
+        {"its network is",
+         {"198.51.100.9", "bob@globex.example", NULL},
+         "From: a@acme.example\r\n",
+         "acme.example/a1/",
+         NULL},
+    };
+    CHECK_ROWS((&(struct policy_variant){.author = "from", .not_authenticated = true}), list);
 }
 
-/* -- the second half: what the look-up gave ------------------------------------------------ */
-
-static struct signers *signers_of(bool tenant_active, bool domain_active, size_t count,
-                                  size_t broken)
-{
-    struct signers *signers = calloc(1, sizeof *signers + sizeof signers->list[0]);
-    assert_non_null(signers);
-    signers->domain = (char *)"example.org";
-    signers->tenant = (char *)"acme";
-    signers->tenant_active = tenant_active;
-    signers->domain_active = domain_active;
-    signers->expiry_s = -1;
-    signers->broken = broken;
-    strcpy(signers->broken_text, "selector s1: the key does not open");
-    signers->count = count;
-    signers->list[0].selector = (char *)"s1";
-    return signers;
-}
-
-static void test_signers(void **state)
+static void test_tenant_check(void **state)
 {
     (void)state;
+    static const struct policy_row row = {"login of another tenant", LOGIN("bob@acme.example"),
+                                          "From: a@globex.example\r\n", "globex.example/g1/", NULL};
+    static const char why[] =
+        "login bob@acme.example may not sign for globex.example (tenant globex)";
     static const struct {
-        bool tenant_active, domain_active;
-        size_t count, broken;
-        enum policy_action action;
-        const char *reason, *text;
+        enum settings_tenant_check check;
+        const char *got, *text, *would;
     } cases[] = {
-        {true, true, 1, 0, POLICY_SIGN, "sign", "example.org signs"},
-        {true, true, 1, 1, POLICY_SIGN, "sign", "example.org signs"},
-        {false, true, 1, 0, POLICY_PASS_UNSIGNED, "suspended", "tenant acme is suspended"},
-        {true, false, 1, 0, POLICY_PASS_UNSIGNED, "suspended", "example.org is suspended"},
-        {true, true, 0, 0, POLICY_PASS_UNSIGNED, "no_key", "example.org has no active key"},
-        {true, true, 0, 1, POLICY_TEMPFAIL, "broken_key", "selector s1: the key does not open"},
-        {false, true, 0, 1, POLICY_PASS_UNSIGNED, "suspended", "tenant acme is suspended"},
+        {TENANT_CHECK_ENFORCE, "tenant", why, ""},
+        {TENANT_CHECK_LOG, "globex.example/g1/", "globex.example signs", why},
+        {TENANT_CHECK_OFF, "globex.example/g1/", "globex.example signs", ""},
     };
-    struct policy *policy = policy_of("from", ON_ERROR_TEMPFAIL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct signers *signers = signers_of(cases[i].tenant_active, cases[i].domain_active,
-                                             cases[i].count, cases[i].broken);
-        struct policy_lookup lookup = {.found = ST_OK, .signers = signers};
-        struct policy_decision decision = {0};
-        policy_decide_signers(policy, &lookup, &decision);
-        assert_int_equal(decision.action, cases[i].action);
-        assert_string_equal(decision.reason, cases[i].reason);
+        struct policy *policy =
+            variant_of(&(struct policy_variant){.author = "from", .tenant_check = cases[i].check});
+        struct world world = {.count = 0};
+        struct policy_decision decision = {.count = 0};
+        char got[512];
+        decide(policy, &row, &world, &decision);
+        describe(&decision, got);
+        assert_string_equal(got, cases[i].got);
         assert_string_equal(decision.text, cases[i].text);
-        free(signers);
-    }
-    policy_free(policy);
-}
-
-/* All active keys were left out, because DNS does not show them. */
-static void test_keys_that_dns_does_not_show(void **state)
-{
-    (void)state;
-    static const struct {
-        enum on_unpublished wanted;
-        const char *provider, *domain;
-        enum policy_action action;
-    } cases[] = {
-        {UNPUBLISHED_UNSIGNED, "Provider.example", "example.org", POLICY_PASS_UNSIGNED},
-        {UNPUBLISHED_PROVIDER, "Provider.example", "example.org", POLICY_ASK_PROVIDER},
-        {UNPUBLISHED_PROVIDER, "", "example.org", POLICY_PASS_UNSIGNED},
-        {UNPUBLISHED_PROVIDER, "Provider.example", "provider.example", POLICY_PASS_UNSIGNED},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
-        struct policy *policy = NULL;
-        struct err err = {0};
-        free(settings->sign.provider_domain);
-        settings->sign.provider_domain = strdup(cases[i].provider);
-        assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
-        settings_free(settings);
-        struct signers *signers = signers_of(true, true, 0, 0);
-        signers->domain = (char *)(uintptr_t)cases[i].domain;
-        signers->unpublished = 1;
-        signers->on_unpublished = cases[i].wanted;
-        struct policy_lookup lookup = {.found = ST_OK, .signers = signers};
-        struct policy_decision decision = {.domains = {"example.org", "b.example"},
-                                           .domain_count = 2};
-        policy_decide_signers(policy, &lookup, &decision);
-        assert_int_equal(decision.action, cases[i].action);
-        assert_string_equal(decision.reason, "unpublished");
-        assert_int_equal(decision.domain_count, cases[i].action == POLICY_ASK_PROVIDER ? 1 : 2);
-        if (cases[i].action == POLICY_ASK_PROVIDER)
-            assert_string_equal(decision.domains[0], "provider.example");
-        free(signers);
+        assert_string_equal(decision.would, cases[i].would);
+        assert_string_equal(decision.domain, "globex.example");
+        assert_string_equal(decision.tenant, "globex");
+        policy_decision_clear(&decision);
+        clear_world(&world);
         policy_free(policy);
     }
-}
-
-/* The provider's name has no domain of its own; its parent signs for it, or would, if DNS showed
- * its record. */
-static void test_the_provider_is_asked_once(void **state)
-{
-    static const struct dkim_fields no_fields = {0};
-    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
-    struct policy *policy = NULL;
-    struct policy_decision decision = {.domains = {"example.org"}, .domain_count = 1};
-    struct err err = {0};
-    (void)state;
-    free(settings->sign.provider_domain);
-    settings->sign.provider_domain = strdup("mail.provider.example");
-    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
-    settings_free(settings);
-    struct signers *signers = signers_of(true, true, 0, 0);
-    struct policy_lookup lookup = {.found = ST_OK, .signers = signers};
-    signers->unpublished = 1;
-    signers->on_unpublished = UNPUBLISHED_PROVIDER;
-    policy_decide_signers(policy, &lookup, &decision);
-    assert_int_equal(decision.action, POLICY_ASK_PROVIDER);
-    signers->domain = (char *)(uintptr_t) "provider.example";
-    policy_decide_signers(policy, &lookup, &decision);
-    assert_int_equal(decision.action, POLICY_PASS_UNSIGNED);
-    assert_string_equal(decision.reason, "unpublished");
-    assert_string_equal(decision.text, "DNS does not show the record of a key of provider.example");
-    policy_decide_author(policy, &(struct policy_origin){.login = NULL}, &no_fields, &decision);
-    assert_false(decision.provider_asked);
-    free(signers);
-    policy_free(policy);
 }
 
 static void test_lookups_that_fail(void **state)
 {
     (void)state;
     static const struct {
-        enum status found;
+        enum status fault;
         enum settings_on_error on_error;
-        enum policy_action action;
-        const char *reason, *text;
+        struct origin origin;
+        const char *got;
     } cases[] = {
-        {ST_NOT_FOUND, ON_ERROR_TEMPFAIL, POLICY_PASS_UNSIGNED, "no_domain",
-         "example.org is not a domain of this service"},
-        {ST_TEMP, ON_ERROR_TEMPFAIL, POLICY_TEMPFAIL, "store", "it is away"},
-        {ST_BROKEN, ON_ERROR_TEMPFAIL, POLICY_TEMPFAIL, "store", "it is away"},
-        {ST_TEMP, ON_ERROR_ACCEPT, POLICY_PASS_UNSIGNED, "store", "it is away"},
+        {ST_TEMP, ON_ERROR_TEMPFAIL, INTERNAL, "defer store"},
+        {ST_BROKEN, ON_ERROR_TEMPFAIL, INTERNAL, "defer store"},
+        {ST_TEMP, ON_ERROR_ACCEPT, INTERNAL, "store"},
+        {ST_TEMP, ON_ERROR_TEMPFAIL, LOGIN("ann@acme.example"), "defer store"},
+        {ST_TEMP, ON_ERROR_TEMPFAIL, AT("192.0.2.99"), "exempt"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct policy *policy = policy_of("from", cases[i].on_error);
-        struct err err = {.code = cases[i].found, .text = "it is away"};
-        struct policy_lookup lookup = {.found = cases[i].found, .err = &err};
-        struct policy_decision decision = {.domains = {"example.org"}, .domain_count = 1};
-        policy_decide_signers(policy, &lookup, &decision);
-        assert_int_equal(decision.action, cases[i].action);
-        assert_string_equal(decision.reason, cases[i].reason);
-        assert_string_equal(decision.text, cases[i].text);
+        const struct policy_row row = {"", cases[i].origin, "From: a@acme.example\r\n", "", NULL};
+        struct policy *policy =
+            variant_of(&(struct policy_variant){.author = "from", .on_error = cases[i].on_error});
+        struct world world = {.fault = cases[i].fault};
+        struct policy_decision decision = {.count = 0};
+        char got[512];
+        decide(policy, &row, &world, &decision);
+        describe(&decision, got);
+        assert_string_equal(got, cases[i].got);
+        policy_decision_clear(&decision);
         policy_free(policy);
     }
+}
+
+static void test_decisions_that_mean_the_same(void **state)
+{
+    (void)state;
+    static const struct policy_row list[] = {
+        {"", INTERNAL, "From: a@acme.example\r\n", "", NULL},
+        {"", INTERNAL, "From: b@acme.example\r\n", "", NULL},
+        {"", INTERNAL, "From: news@acme.example\r\n", "", NULL},
+        {"", INTERNAL, "From: a@two.example\r\n", "", NULL},
+        {"", STRANGER, "From: a@acme.example\r\n", "", NULL},
+        {"", STRANGER, "From: nobody\r\n", "", NULL},
+    };
+    enum { COUNT = sizeof list / sizeof list[0] };
+    static const int kind_of[COUNT] = {0, 0, 1, 2, 3, 3};
+    struct policy *policy = variant_of(&(struct policy_variant){.author = "from"});
+    struct policy_decision decisions[COUNT] = {{.count = 0}};
+    struct world world = {.count = 0};
+    for (size_t i = 0; i < COUNT; i++)
+        decide(policy, &list[i], &world, &decisions[i]);
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < COUNT; j++)
+            assert_int_equal(policy_decision_equal(&decisions[i], &decisions[j]),
+                             kind_of[i] == kind_of[j]);
+    for (size_t i = 0; i < COUNT; i++)
+        policy_decision_clear(&decisions[i]);
+    clear_world(&world);
+    policy_free(policy);
 }
 
 /* -- options ------------------------------------------------------------------------------ */
@@ -439,11 +756,14 @@ static void test_options_of_the_settings_and_of_the_domain(void **state)
 {
     (void)state;
     struct policy *policy = policy_of("from", ON_ERROR_TEMPFAIL);
-    struct signers *signers = signers_of(true, true, 1, 0);
+    struct signers *signers = signers_of(0);
+    struct policy_decision decision = {
+        .signatures = {{.signers = signers, .signer = &signers->list[0]}}, .count = 1};
     struct dkim_sign_options options;
-    policy_sign_options(policy, signers, 0, 1000, &options);
-    assert_string_equal(options.domain, "example.org");
-    assert_string_equal(options.selector, "s1");
+    struct err err = {0};
+    policy_sign_options(policy, &decision, 0, 1000, &options);
+    assert_string_equal(options.domain, "acme.example");
+    assert_string_equal(options.selector, "a1");
     assert_null(options.identity);
     assert_int_equal(options.header_canon, DKIM_RELAXED);
     assert_int_equal(options.body_canon, DKIM_RELAXED);
@@ -454,9 +774,16 @@ static void test_options_of_the_settings_and_of_the_domain(void **state)
     signers->header_canon = DKIM_RELAXED;
     signers->body_canon = DKIM_SIMPLE;
     signers->expiry_s = 0;
-    policy_sign_options(policy, signers, 0, 1000, &options);
+    assert_int_equal(dkim_names_parse(SPAN_LIT("Subject"), &signers->oversign, &err), ST_OK);
+    strcpy(decision.signatures[0].identity, "@news.acme.example");
+    policy_sign_options(policy, &decision, 0, 1000, &options);
     assert_int_equal(options.body_canon, DKIM_SIMPLE);
     assert_int_equal(options.expiry_s, 0);
+    assert_false(dkim_names_contain(options.oversign, SPAN_LIT("From")));
+    assert_true(dkim_names_contain(options.oversign, SPAN_LIT("Subject")));
+    assert_string_equal(options.identity, "@news.acme.example");
+    dkim_names_free(signers->oversign);
+    free(signers->list[0].selector);
     free(signers);
     policy_free(policy);
 }
@@ -466,12 +793,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peers),
         cmocka_unit_test(test_peer_on_a_unix_socket_is_internal),
-        cmocka_unit_test(test_authors),
+        cmocka_unit_test(test_the_table),
+        cmocka_unit_test(test_internal_hosts_of_customers),
         cmocka_unit_test(test_login_counts_only_if_trusted),
-        cmocka_unit_test(test_signers),
-        cmocka_unit_test(test_keys_that_dns_does_not_show),
-        cmocka_unit_test(test_the_provider_is_asked_once),
+        cmocka_unit_test(test_tenant_check),
         cmocka_unit_test(test_lookups_that_fail),
+        cmocka_unit_test(test_decisions_that_mean_the_same),
         cmocka_unit_test(test_options_of_the_settings_and_of_the_domain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,14 @@ static enum status check_store(struct err *err)
 
 /* What later migrations have added to the first. */
 static const char older[] =
-    "DROP INDEX event_by_name; DROP INDEX key_by_due; DROP VIEW signing; DROP TABLE lease;"
+    "DROP VIEW place_now; DROP VIEW place; DROP VIEW signing; DROP INDEX key_active;"
+    "ALTER TABLE key DROP COLUMN reserved; ALTER TABLE tenant DROP COLUMN on_no_key;"
+    "ALTER TABLE tenant DROP COLUMN subdomains; ALTER TABLE tenant DROP COLUMN canonicalization;"
+    "ALTER TABLE tenant DROP COLUMN expiry; ALTER TABLE tenant DROP COLUMN headers;"
+    "ALTER TABLE tenant DROP COLUMN oversign; ALTER TABLE tenant DROP COLUMN also_provider;"
+    "ALTER TABLE tenant DROP COLUMN one_signature; ALTER TABLE tenant DROP COLUMN ed25519;"
+    "CREATE UNIQUE INDEX key_active ON key (domain, algorithm) WHERE state = 'active';"
+    "DROP INDEX event_by_name; DROP INDEX key_by_due; DROP TABLE lease;"
     "ALTER TABLE tenant DROP COLUMN on_unpublished; ALTER TABLE tenant DROP COLUMN algorithms;"
     "ALTER TABLE tenant DROP COLUMN freeze; ALTER TABLE domain DROP COLUMN freeze;"
     "ALTER TABLE tenant DROP COLUMN max_age; ALTER TABLE tenant DROP COLUMN soak;"

@@ -36,7 +36,8 @@ static void a_record_with_control_characters_can_be_removed(void **state)
     if (store_tx_del(tx, &kind_tenant, &tenant, "tenant.remove", &err) != ST_OK)
         fail_msg("%s", err.text);
     assert_int_equal(store_commit(tx, &err), ST_OK);
-    char detail[] = "status=active; on_unpublished=sign; note=a\\x07b";
+    char detail[] = "status=active; on_unpublished=sign; on_no_key=auto; subdomains=no; "
+                    "expiry=-1; also_provider=no; one_signature=no; ed25519=on; note=a\\x07b";
     assert_int_equal(store_find(store, &last, expect_detail, detail, &err), ST_OK);
     kind_clear(&kind_tenant, &tenant);
     store_close(store);

@@ -109,10 +109,11 @@ static struct profile profile_of(size_t keys, bool small, int64_t position)
     struct profile profile = {.found = true, .position = position};
     fill(&kind_domain, &profile.domain, small);
     fill(&kind_tenant, &profile.tenant, small);
-    profile.keys = calloc(keys + 1, sizeof profile.keys[0]);
-    profile.key_count = keys;
-    for (size_t i = 0; i < keys; i++)
-        fill(&kind_key, &profile.keys[i], small);
+    for (size_t i = 0; i < keys; i++) {
+        fill(&kind_key, profile_add(&profile, &kind_key), small);
+        fill(&kind_rule, profile_add(&profile, &kind_rule), small);
+        fill(&kind_grant, profile_add(&profile, &kind_grant), small);
+    }
     return profile;
 }
 
@@ -170,7 +171,7 @@ static void a_profile_comes_back_with_every_field(void **state)
     static const struct {
         size_t keys;
         bool small;
-    } sizes[] = {{0, true}, {1, true}, {2, false}, {PACKED_KEYS_MAX, false}};
+    } sizes[] = {{0, true}, {1, true}, {2, false}, {60, false}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct profile profile = profile_of(sizes[i].keys, sizes[i].small, 7 + (int64_t)i);
         shared_put(*state, "example.com", &profile);
@@ -183,16 +184,36 @@ static void a_profile_comes_back_with_every_field(void **state)
         assert_int_equal(entry.profile.key_count, sizes[i].keys);
         assert_same(&kind_domain, &entry.profile.domain, &profile.domain);
         assert_same(&kind_tenant, &entry.profile.tenant, &profile.tenant);
-        for (size_t k = 0; k < sizes[i].keys; k++)
+        assert_int_equal(entry.profile.rule_count, sizes[i].keys);
+        assert_int_equal(entry.profile.grant_count, sizes[i].keys);
+        for (size_t k = 0; k < sizes[i].keys; k++) {
             assert_same(&kind_key, &entry.profile.keys[k], &profile.keys[k]);
+            assert_same(&kind_rule, &entry.profile.rules[k], &profile.rules[k]);
+            assert_same(&kind_grant, &entry.profile.grants[k], &profile.grants[k]);
+        }
         profile_clear(&entry.profile);
         profile_clear(&profile);
     }
 }
 
-static void too_many_keys_are_not_kept(void **state)
+/* A name that is no domain, but has rules. */
+static void rules_alone_are_kept(void **state)
 {
-    struct profile profile = profile_of(PACKED_KEYS_MAX + 1, true, 1);
+    struct profile profile = {.position = 3};
+    fill(&kind_rule, profile_add(&profile, &kind_rule), false);
+    shared_put(*state, "*", &profile);
+    struct shared_entry entry = get(*state, "*");
+    assert_int_equal(entry.answer, CACHE_HIT);
+    assert_false(entry.profile.found);
+    assert_int_equal(entry.profile.rule_count, 1);
+    assert_same(&kind_rule, &entry.profile.rules[0], &profile.rules[0]);
+    profile_clear(&entry.profile);
+    profile_clear(&profile);
+}
+
+static void what_is_too_large_is_not_kept(void **state)
+{
+    struct profile profile = profile_of(120, false, 1);
     shared_put(*state, "example.com", &profile);
     assert_int_equal(position_of(*state, "example.com"), -1);
     profile_clear(&profile);
@@ -208,11 +229,14 @@ static void names_known_not_to_exist_are_kept_too(void **state)
     assert_int_equal(entry.profile.position, 12);
 }
 
-static void eight_names_are_asked_at_once(void **state)
+static void many_names_are_asked_at_once(void **state)
 {
-    const char *const names[SHARED_NAMES_MAX] = {
-        "a.b.c.d.e.f.g.h", "b.c.d.e.f.g.h", "c.d.e.f.g.h", "d.e.f.g.h",
-        "e.f.g.h",         "f.g.h",         "g.h",         "h"};
+    const char *names[SHARED_NAMES_MAX];
+    char text[SHARED_NAMES_MAX][16];
+    for (size_t i = 0; i < SHARED_NAMES_MAX; i++) {
+        snprintf(text[i], sizeof text[i], "n%zu.example", i);
+        names[i] = text[i];
+    }
     struct shared_entry entries[SHARED_NAMES_MAX];
     for (size_t i = 0; i < SHARED_NAMES_MAX; i += 2)
         put_small(*state, names[i], (int64_t)i);
@@ -415,7 +439,7 @@ static void any_octets_are_read_safely(void **state)
             octets.data[i] = (char)value;
             if (packed_read(buf_span(&octets), &packed)) {
                 assert_in_range(packed.profile.domain.status, 0, 1);
-                assert_in_range(packed.profile.key_count, 0, PACKED_KEYS_MAX);
+                assert_in_range(packed.profile.key_count, 0, octets.len);
             }
             profile_clear(&packed.profile);
             octets.data[i] = was;
@@ -773,9 +797,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_profile_comes_back_with_every_field),
-        TEST(too_many_keys_are_not_kept),
+        TEST(rules_alone_are_kept),
+        TEST(what_is_too_large_is_not_kept),
         TEST(names_known_not_to_exist_are_kept_too),
-        TEST(eight_names_are_asked_at_once),
+        TEST(many_names_are_asked_at_once),
         TEST(an_entry_past_its_time_is_stale_and_then_gone),
         TEST(neither_name_nor_content_shows_in_memcached),
         TEST(any_changed_octet_is_refused),

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/policy_internal.h"
+
+void policy_settle(struct policy_decision *out, enum policy_action action, const char *reason,
+                   const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    out->action = action;
+    out->reason = reason;
+    vsnprintf(out->text, sizeof out->text, fmt, args);
+    va_end(args);
+}
+
+void policy_tell(const struct policy_thought *t, const char *step, const char *fmt, ...)
+{
+    char text[ERR_TEXT_SIZE];
+    va_list args;
+    if (t->c->step == NULL)
+        return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    t->c->step(t->c->step_arg, step, text);
+}
+
+/* -- names -------------------------------------------------------------------------------- */
+
+static size_t add_name(struct keyring_question *question, const char *name)
+{
+    size_t i = 0;
+    while (i < question->count && strcmp(question->names[i], name) != 0)
+        i++;
+    if (i == question->count && question->count < DRIVER_NAMES_MAX)
+        question->names[question->count++] = name;
+    return i;
+}
+
+static void add_candidates(struct keyring_question *question, const char *domain)
+{
+    const char *names[DKIM_CANDIDATES_MAX];
+    size_t count = dkim_domain_candidates(domain, names);
+    for (size_t i = 0; i < count; i++)
+        (void)add_name(question, names[i]);
+}
+
+/* Whatever the decision may come to need, so that a store is asked but once. */
+static void foresee(struct policy_thought *t)
+{
+    if (t->author_count > 0)
+        add_candidates(&t->question, t->authors[0].domain);
+    (void)add_name(&t->question, RULE_ANYWHERE);
+    if (t->has_login) {
+        (void)add_name(&t->question, t->login.bucket);
+        if (t->login.domain[0] != '\0')
+            add_candidates(&t->question, t->login.domain);
+    }
+}
+
+enum status policy_look(struct policy_thought *t, const char *name, const struct place **out)
+{
+    struct keyring_question alone = {.names = {name}, .count = 1};
+    size_t wanted = 0;
+    while (wanted < t->question.count && strcmp(t->question.names[wanted], name) != 0)
+        wanted++;
+    bool foreseen = wanted < t->question.count;
+    err_clear(&t->err);
+    enum status st = t->c->find(t->c->find_arg, foreseen ? &t->question : &alone,
+                                foreseen ? wanted : 0, out, &t->err);
+    if (st != ST_OK)
+        policy_settle(t->out,
+                      t->policy->accept_on_store_error ? POLICY_PASS_UNSIGNED : POLICY_TEMPFAIL,
+                      "store", "%s", t->err.text);
+    return st;
+}
+
+enum status policy_domain_find(struct policy_thought *t, const char *domain, struct signers **out)
+{
+    const char *names[DKIM_CANDIDATES_MAX];
+    size_t count = dkim_domain_candidates(domain, names);
+    *out = NULL;
+    for (size_t i = 0; i < count && *out == NULL; i++) {
+        const struct place *place = NULL;
+        enum status st = policy_look(t, names[i], &place);
+        if (st != ST_OK)
+            return st;
+        if (place != NULL && place->signers != NULL && (i == 0 || place->signers->subdomains))
+            *out = place->signers;
+    }
+    return ST_OK;
+}
+
+/* -- authors ------------------------------------------------------------------------------ */
+
+static void add_author(struct policy_thought *t, const struct dkim_mailbox *mailbox)
+{
+    for (size_t i = 0; i < t->author_count; i++) {
+        if (strcmp(t->authors[i].domain, mailbox->domain) == 0 &&
+            strcmp(t->authors[i].local, mailbox->local) == 0)
+            return;
+    }
+    t->authors[t->author_count++] = *mailbox;
+}
+
+/* Whoever reads a From with two authors may see either as the one who vouches for the message,
+ * so nothing is signed for one of them alone. */
+static void read_from(struct policy_thought *t)
+{
+    struct dkim_mailboxes mailboxes = {0};
+    size_t count = dkim_fields_count(t->c->fields, SPAN_LIT("From"));
+    struct policy_decision *out = t->out;
+    if (count == 0)
+        policy_settle(out, POLICY_PASS_UNSIGNED, "no_from", "the message has no From field");
+    else if (count > 1)
+        policy_settle(out, POLICY_PASS_UNSIGNED, "authors", "the message has %zu From fields",
+                      count);
+    else if (dkim_mailboxes_of(t->c->fields, SPAN_LIT("From"), &mailboxes, &t->err) != ST_OK)
+        policy_settle(out, t->err.code == ST_TEMP ? POLICY_TEMPFAIL : POLICY_PASS_UNSIGNED,
+                      "bad_from", "%s", t->err.text);
+    else if (mailboxes.count > 1)
+        policy_settle(out, POLICY_PASS_UNSIGNED, "authors", "the From field names %zu authors",
+                      mailboxes.count);
+    else
+        add_author(t, &mailboxes.list[0]);
+    dkim_mailboxes_clear(&mailboxes);
+}
+
+/* A Sender that cannot be read for certain counts as none: From alone decides then. */
+static void read_sender(struct policy_thought *t)
+{
+    struct dkim_mailboxes mailboxes = {0};
+    if (dkim_fields_count(t->c->fields, SPAN_LIT("Sender")) == 1 &&
+        dkim_mailboxes_of(t->c->fields, SPAN_LIT("Sender"), &mailboxes, &t->err) == ST_OK &&
+        mailboxes.count == 1)
+        add_author(t, &mailboxes.list[0]);
+    dkim_mailboxes_clear(&mailboxes);
+}
+
+/* The same for what no address is, as the <> of bounces. */
+static void read_envelope(struct policy_thought *t)
+{
+    struct dkim_mailboxes mailboxes = {0};
+    if (t->c->envelope_from != NULL &&
+        dkim_mailboxes_parse(span_str(t->c->envelope_from), &mailboxes, &t->err) == ST_OK &&
+        mailboxes.count == 1)
+        add_author(t, &mailboxes.list[0]);
+    dkim_mailboxes_clear(&mailboxes);
+}
+
+/* -- the check ---------------------------------------------------------------------------- */
+
+/* Who signs in the provider's name. */
+static bool is_provider(const struct policy_thought *t, const struct signers *signers)
+{
+    struct span provider = span_str(t->policy->provider), domain = span_str(signers->domain);
+    return provider.len > 0 && (span_equal(provider, domain) ||
+                                (signers->subdomains && dkim_domain_is_within(provider, domain)));
+}
+
+/* Mail in the name of somebody who is nobody's customer: a rule alone says who signs it. The
+ * provider's domain is there for every tenant. */
+static bool rule_allows(const struct policy_thought *t, const struct policy_source *source)
+{
+    return t->claim.type == CLAIM_TENANT &&
+           (strcmp(source->signers->tenant, t->claim.tenant) == 0 ||
+            is_provider(t, source->signers));
+}
+
+/* Whether the origin may use the author's domain; leaves those that may sign in the match. */
+static bool is_allowed(const struct policy_thought *t, struct policy_match *match)
+{
+    size_t kept = 0;
+    if (t->claim.type == CLAIM_PROVIDER)
+        return true;
+    if (match->owner != NULL)
+        return t->claim.type == CLAIM_TENANT && strcmp(match->owner->tenant, t->claim.tenant) == 0;
+    for (size_t i = 0; i < match->count; i++) {
+        if (rule_allows(t, &match->sources[i]))
+            match->sources[kept++] = match->sources[i];
+    }
+    if (kept > 0)
+        match->count = kept;
+    return kept > 0;
+}
+
+/* True: go on. */
+static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *author,
+                         struct policy_match *match)
+{
+    struct err why = {0};
+    bool enforced = t->policy->tenant_check == TENANT_CHECK_ENFORCE;
+    if (is_allowed(t, match)) {
+        policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
+        return true;
+    }
+    const char *tenant =
+        match->owner != NULL ? match->owner->tenant : match->sources[0].signers->tenant;
+    err_set(&why, ST_DENIED, "%s may not sign for %s (tenant %s)", t->claim.who, author->domain,
+            tenant);
+    policy_tell(t, "tenant", "%s%s", why.text, enforced ? "" : ", which tenant_check lets pass");
+    if (enforced)
+        policy_settle(t->out, POLICY_PASS_UNSIGNED, "tenant", "%s", why.text);
+    else if (t->policy->tenant_check == TENANT_CHECK_LOG)
+        memcpy(t->out->would, why.text, sizeof why.text);
+    return !enforced;
+}
+
+/* -- the order ---------------------------------------------------------------------------- */
+
+static void note_owner(struct policy_decision *out, const struct signers *signers)
+{
+    snprintf(out->domain, sizeof out->domain, "%s", signers->domain);
+    snprintf(out->tenant, sizeof out->tenant, "%s", signers->tenant);
+}
+
+/* True when that author settles the matter. */
+static bool decide_author(struct policy_thought *t, size_t index)
+{
+    struct policy_match match = {.owner = NULL};
+    policy_tell(t, "author", "%s@%s", t->authors[index].local, t->authors[index].domain);
+    if (policy_match_find(t, index, &match) != ST_OK)
+        return true;
+    if (match.count == 0)
+        return false;
+    note_owner(t->out, match.owner != NULL ? match.owner : match.sources[0].signers);
+    if (check_tenant(t, &t->authors[index], &match))
+        policy_keys_choose(t, &match);
+    return true;
+}
+
+static void decide(struct policy_thought *t)
+{
+    policy_settle(t->out, POLICY_SIGN, "sign", "signed");
+    read_from(t);
+    if (t->out->action == POLICY_SIGN && t->policy->use_sender)
+        read_sender(t);
+    if (t->out->action == POLICY_SIGN && t->policy->use_envelope)
+        read_envelope(t);
+    const struct policy_decision problem = *t->out;
+    foresee(t);
+    if (policy_claim_find(t) != ST_OK)
+        return;
+    if (t->claim.type == CLAIM_NONE) {
+        policy_settle(t->out, POLICY_PASS_UNSIGNED, "origin", "%s is neither internal nor %s",
+                      t->claim.who,
+                      t->policy->authenticated ? "authenticated" : "granted anything");
+        return;
+    }
+    if (problem.action != POLICY_SIGN)
+        return;
+    for (size_t i = 0; i < t->author_count; i++) {
+        if (decide_author(t, i))
+            return;
+    }
+    policy_settle(t->out, POLICY_PASS_UNSIGNED, "no_domain", "%s is not a domain of this service",
+                  t->authors[0].domain);
+}
+
+void policy_decide(const struct policy *policy, const struct policy_case *c,
+                   struct policy_decision *out)
+{
+    struct policy_thought t = {.policy = policy, .c = c, .out = out};
+    const char *login = c->origin.login;
+    out->would[0] = out->domain[0] = out->tenant[0] = '\0';
+    if (c->origin.peer.exempt) {
+        policy_settle(out, POLICY_PASS_UNSIGNED, "exempt", "the client is exempt from signing");
+    } else {
+        t.has_login =
+            policy->authenticated && login != NULL && grant_login(span_str(login), &t.login);
+        decide(&t);
+    }
+    policy_tell(&t, "decision", "%s", out->text);
+}
