@@ -51,6 +51,7 @@ static enum status find_home(struct admin *admin, const struct args *args, struc
     home->place.selector = args_option(args, "--selector");
     home->place.template = settings->lifecycle.selector;
     home->place.activate = args_has(args, "--activate");
+    home->place.reserved = args_has(args, "--reserved");
     return ST_OK;
 }
 
@@ -290,9 +291,11 @@ static enum status destroy(struct admin *admin, const struct args *args, struct 
 }
 
 static const struct command commands[] = {
-    {"new", "DOMAIN [--algorithm A] [--selector S] [--bits N] [--activate]",
-     "makes a key, staged until it is activated", new_key},
-    {"import", "DOMAIN --selector S FILE [--activate]",
+    {"new", "DOMAIN [--algorithm A] [--selector S] [--bits N] [--activate] [--reserved]",
+     "makes a key, staged until it is activated; a reserved one signs only where a rule names its "
+     "selector, beside the domain's others",
+     new_key},
+    {"import", "DOMAIN --selector S FILE [--activate] [--reserved]",
      "takes a private key from a PEM file (-: standard input)", import_key},
     {"list", "[DOMAIN]", "shows the keys of one domain or of all", list},
     {"show", "DOMAIN SELECTOR", "shows one, with the record to publish", show},

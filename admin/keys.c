@@ -281,6 +281,7 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
     if (status == ST_OK)
         status = vault_seal_key(place->vault, place->tenant, buf_span(&draft->secret), key, err);
     key->due = clock_now_s();
+    key->reserved = place->reserved;
     if (status == ST_OK)
         status = store_tx_put(tx, &kind_key, key, key->version == 0 ? "key.add" : "key.renew", err);
     if (status == ST_OK && place->activate)
@@ -310,6 +311,27 @@ static enum status make_step(struct store_tx *tx, const struct keys_move *move, 
     return store_tx_put(tx, &kind_key, key, lifecycle_action(move->step), err);
 }
 
+/* Rules that name the predecessor's selector go on with its successor, or they would sign nothing.
+ */
+static enum status move_rules(struct store_tx *tx, const struct key *from, const struct key *to,
+                              struct err *err)
+{
+    struct query query = {.kind = &kind_rule};
+    struct rows rules = {.kind = &kind_rule};
+    const struct field *selector = kind_field(&kind_rule, SPAN_LIT("selector"));
+    rows_where_text(&query, "domain", from->domain);
+    rows_where_text(&query, "selector", from->selector);
+    enum status status = store_tx_find(tx, &query, rows_take, &rules, err);
+    for (size_t i = 0; status == ST_OK && i < rules.count; i++) {
+        struct rule *rule = rows_at(&rules, i);
+        status = field_set_text(selector, rule, span_str(to->selector), err);
+        if (status == ST_OK)
+            status = store_tx_put(tx, &kind_rule, rule, "rule.follow", err);
+    }
+    rows_clear(&rules);
+    return status;
+}
+
 static enum status retire_predecessor(struct store_tx *tx, const struct keys_move *move,
                                       const struct key *successor, struct err *err)
 {
@@ -320,8 +342,14 @@ static enum status retire_predecessor(struct store_tx *tx, const struct keys_mov
     rows_where_number(&query, "algorithm", successor->algorithm);
     rows_where_number(&query, "state", KEY_ACTIVE);
     enum status status = find_keys(tx, &query, &rows, err);
-    for (size_t i = 0; status == ST_OK && i < rows.count; i++)
-        status = make_step(tx, &retire, rows_at(&rows, i), err);
+    for (size_t i = 0; status == ST_OK && i < rows.count; i++) {
+        struct key *predecessor = rows_at(&rows, i);
+        if (predecessor->reserved != 0)
+            continue;
+        status = make_step(tx, &retire, predecessor, err);
+        if (status == ST_OK)
+            status = move_rules(tx, predecessor, successor, err);
+    }
     rows_clear(&rows);
     return status;
 }
@@ -329,8 +357,8 @@ static enum status retire_predecessor(struct store_tx *tx, const struct keys_mov
 enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
                       struct err *err)
 {
-    bool sign = move->step == LIFECYCLE_ACTIVATE &&
-                (key->state == KEY_STAGED || key->state == KEY_PUBLISHED);
-    enum status status = sign ? retire_predecessor(tx, move, key, err) : ST_OK;
+    bool succeeds = move->step == LIFECYCLE_ACTIVATE && key->reserved == 0 &&
+                    (key->state == KEY_STAGED || key->state == KEY_PUBLISHED);
+    enum status status = succeeds ? retire_predecessor(tx, move, key, err) : ST_OK;
     return status == ST_OK ? make_step(tx, move, key, err) : status;
 }

@@ -47,6 +47,7 @@ struct keys_place {
     const char *selector;   /* NULL: by the template, one that was never used */
     const char *template;
     bool activate;
+    bool reserved; /* signs only where a rule names its selector */
 };
 /* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
  * selector was used before for another key (admin/past.h). In a delegated domain the place is the
@@ -63,7 +64,8 @@ struct keys_move {
 /* An operator's, who knows what is in DNS. */
 extern const struct keys_move keys_activate_unproven;
 /* Makes the step and stores the key; with LIFECYCLE_ACTIVATE the active key of its algorithm, if
- * there is one, retires in the same transaction. ST_DENIED as of lifecycle_step. */
+ * there is one, retires in the same transaction, and rules that name it name its successor. Keys
+ * that are reserved neither succeed nor are succeeded. ST_DENIED as of lifecycle_step. */
 enum status keys_step(struct store_tx *tx, const struct keys_move *move, struct key *key,
                       struct err *err) MUST_CHECK;
 

@@ -188,7 +188,8 @@ static struct lifecycle_due of_published(const struct scene *s)
 static int64_t replaced_at(const struct scene *s)
 {
     int64_t max_age_s = s->policy->max_age_s;
-    if (max_age_s == 0 || s->evidence->successor || s->evidence->suspended || !s->evidence->wanted)
+    if (max_age_s == 0 || s->key->reserved != 0 || s->evidence->successor ||
+        s->evidence->suspended || !s->evidence->wanted)
         return INT64_MAX;
     int64_t at_s = s->key->activated + max_age_s - max_age_s / LEAD;
     return at_s < s->policy->frozen_until_s ? s->policy->frozen_until_s : at_s;
@@ -261,7 +262,7 @@ enum lifecycle_alarm lifecycle_alarm(const struct key *key, const struct lifecyc
     bool gone = key->shown == KEY_SHOWN_MISSING || key->shown == KEY_SHOWN_WRONG;
     if (gone && (key->state == KEY_ACTIVE || key->state == KEY_RETIRING))
         return LIFECYCLE_GONE;
-    if (key->state == KEY_ACTIVE && policy->max_age_s > 0 &&
+    if (key->state == KEY_ACTIVE && key->reserved == 0 && policy->max_age_s > 0 &&
         now_s >= key->activated + policy->max_age_s)
         return LIFECYCLE_OVERAGE;
     if (key->state == KEY_STAGED && now_s >= key->created + STUCK_S)

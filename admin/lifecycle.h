@@ -38,7 +38,7 @@ const char *lifecycle_action(enum lifecycle_step step);
 /* -- what is due -------------------------------------------------------------------------- */
 
 struct lifecycle_policy {
-    int64_t max_age_s; /* by then a key has been replaced; 0: never */
+    int64_t max_age_s; /* by then a key has been replaced, unless it is reserved; 0: never */
     int64_t soak_s, overlap_s, tombstone_s;
     int64_t check_s, retry_s;
     int64_t frozen_until_s; /* seconds since 1970; 0: nothing is frozen now */

@@ -40,7 +40,8 @@ static enum status look_around(struct rotation *rotation, struct rotation_turn *
     enum status status = store_find(rotation->store, &query, rows_take, &rows, err);
     for (size_t i = 0; i < rows.count; i++) {
         const struct key *key = rows_at(&rows, i);
-        turn->evidence.successor |= key->state == KEY_STAGED || key->state == KEY_PUBLISHED;
+        bool waits = key->state == KEY_STAGED || key->state == KEY_PUBLISHED;
+        turn->evidence.successor |= waits && key->reserved == 0;
     }
     if (status == ST_OK && turn->delegation[0] != '\0')
         turn->evidence.crowded = keys_free_slot(&rows, turn->key->algorithm, &old) == 0;

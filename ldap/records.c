@@ -37,7 +37,7 @@ enum status records_get(struct driver_conn *conn, const struct kind *kind, void 
 static enum status other_active(void *arg, const void *record, struct err *err)
 {
     const struct key *ours = arg, *other = record;
-    if (other->state != KEY_ACTIVE || other->algorithm != ours->algorithm ||
+    if (other->state != KEY_ACTIVE || other->reserved != 0 || other->algorithm != ours->algorithm ||
         strcmp(other->selector, ours->selector) == 0)
         return ST_OK;
     return err_set(err, ST_CONFLICT, "key %s %s is active already", other->domain, other->selector);
@@ -48,7 +48,7 @@ static enum status check_key(struct driver_conn *conn, const struct key *key, st
     struct query query = {.kind = &kind_key, .filter_count = 1};
     if ((key->state <= KEY_ACTIVE) != (key->sealed.len > 0))
         return err_set(err, ST_INVALID, "a key has a private half exactly while it may sign");
-    if (key->state != KEY_ACTIVE)
+    if (key->state != KEY_ACTIVE || key->reserved != 0)
         return ST_OK;
     query.filters[0].field = kind_field(&kind_key, SPAN_LIT("domain"));
     query.filters[0].text = key->domain;

@@ -245,9 +245,8 @@ static void decide(struct policy_thought *t)
     if (policy_claim_find(t) != ST_OK)
         return;
     if (t->claim.type == CLAIM_NONE) {
-        policy_settle(t->out, POLICY_PASS_UNSIGNED, "origin", "%s is neither internal nor %s",
-                      t->claim.who,
-                      t->policy->authenticated ? "authenticated" : "granted anything");
+        policy_settle(t->out, POLICY_PASS_UNSIGNED, "origin",
+                      "the client is neither internal nor authenticated");
         return;
     }
     if (problem.action != POLICY_SIGN)

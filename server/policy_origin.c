@@ -3,8 +3,8 @@
  * Whose mail it is, by where it comes from. The first that applies:
  *
  *  1. A login belongs to the tenant of its grant, else of the grant to all logins of its domain,
- *     else to the tenant whose domain that is; else to nobody. A login always binds, also that of
- *     webmail on an internal host.
+ *     else to the tenant whose domain that is, else to the tenant of that name; one without a
+ *     domain to nobody. A login always binds, also that of webmail on an internal host.
  *  2. Without one, the grant to the longest network that holds the client's address.
  *  3. The grant to the daemon name by which the MTA took the message.
  *  4. Internal hosts and listed daemon names are the provider's own, or nobody's
@@ -68,7 +68,7 @@ static enum status claim_by_domain(struct policy_thought *t)
         snprintf(why, sizeof why, "owner of %s", owner->domain);
         set_tenant(t, owner->tenant, NULL, why);
     } else if (st == ST_OK) {
-        set_unbound(t, "it has no grant, and its domain is nobody's");
+        set_tenant(t, t->login.domain, NULL, "by its name: the domain is nobody's");
     }
     return st;
 }

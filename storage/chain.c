@@ -16,7 +16,7 @@ static bool is_hashed(const struct field *field)
 static void append_field(const struct field *field, const struct event *event, struct buf *out)
 {
     char digits[24];
-    struct span value = span_str(digits);
+    struct span value = {NULL, 0};
     if (field->type == FIELD_TEXT) {
         value = span_str(*field_text(field, event));
     } else {
