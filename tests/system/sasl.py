@@ -7,6 +7,7 @@ sign as whom is the milter's to say.
 """
 
 import base64
+import contextlib
 import os
 import re
 import shutil
@@ -39,6 +40,13 @@ def queue_id_of(message):
     return re.search(rb"\bid (\w+)", message).group(1).decode()
 
 
+def log_in(smtp, login):
+    """AUTH PLAIN; smtplib's own takes ASCII only."""
+    response = base64.b64encode(f"\0{login}\0{PASSWORD}".encode()).decode()
+    code, text = smtp.docmd("AUTH", f"PLAIN {response}")
+    assert code == 235, text
+
+
 class Submission(Postfix):
     """milters and local as for Postfix; daemon_names: service -> what it calls itself to its
     milter."""
@@ -60,18 +68,19 @@ class Submission(Postfix):
                        input=PASSWORD.encode(), check=True)
         shutil.chown(self._database, "postfix")
 
-    def submit(self, service, message, login=None, source="127.0.0.1", mail_options=()):
-        """Submits a message (octets with CRLF) from that address of this host, logged in if a
-        login is given, and returns it as the next hop got it."""
-        recipient = self.new_recipient()
+    @contextlib.contextmanager
+    def session(self, service, login=None, source="127.0.0.1"):
+        """An SMTP connection from that address of this host, logged in if a login is given."""
         with smtplib.SMTP("127.0.0.1", self.ports[service], local_hostname="client.test",
                           timeout=60, source_address=(source, 0)) as smtp:
             smtp.ehlo()
             if login:
-                # smtplib's own login() takes ASCII only.
-                response = base64.b64encode(f"\0{login}\0{PASSWORD}".encode()).decode()
-                code, text = smtp.docmd("AUTH", f"PLAIN {response}")
-                assert code == 235, text
-            smtp.sendmail("sender@example.com", [recipient], message,
-                          mail_options=["SMTPUTF8", "BODY=8BITMIME", *mail_options])
+                log_in(smtp, login)
+            yield smtp
+
+    def pass_on(self, smtp, message, mail_options=()):
+        """Submits a message (octets with CRLF) and returns it as the next hop got it."""
+        recipient = self.new_recipient()
+        smtp.sendmail("sender@example.com", [recipient], message,
+                      mail_options=["SMTPUTF8", "BODY=8BITMIME", *mail_options])
         return self.sink.wait(recipient)

@@ -9,7 +9,7 @@ import peers
 import pytest
 from inkan import PATIENCE, Inkan
 from process import free_port, wait_for
-from sasl import Submission, queue_id_of
+from sasl import Submission, log_in, queue_id_of
 
 REST = b"To: to@sink.test\r\nSubject: A message\r\nMessage-ID: <1@client.test>\r\n\r\nHello\r\n"
 
@@ -36,7 +36,12 @@ PEOPLE = {
     "ann": ("ann@acme.example", "acme", "acme.example", "acme-two.example"),
     "bob": ("bob@globex.example", "globex", "globex.example", "globex-two.example"),
 }
-LOGINS = [login for login, *_ in PEOPLE.values()] + ["web17"]
+OMICRON = "gl\u03bfbex.example"  # acme's
+BOOKS = "b\u00fccher.example"  # globex'
+
+
+def a_labels(domain):
+    return domain.encode("idna").decode()
 
 
 class Fleet:
@@ -73,11 +78,17 @@ class Fleet:
         self.records = self.store.records()
         self.records_file = self.store.records_file()
 
-    def submit(self, head, login=None, service="enforce", **options):
-        """A message with the head's fields; what came of it."""
-        inkand = self.inkand(service)
+    def submit(self, head, login=None, service="enforce", source=EXTERNAL):
+        """A message with the head's fields in a connection of its own; what came of it."""
+        self.inkand(service)
+        with self.postfix.session(service, login, source) as smtp:
+            return self.pass_on(smtp, head, service)
+
+    def pass_on(self, smtp, head, service="enforce", mail_options=()):
+        """The same in a connection that is there."""
         message = head.encode() + b"\r\n" + REST
-        return Outcome(self, inkand, self.postfix.submit(service, message, login, **options))
+        return Outcome(self, self.inkand(service),
+                       self.postfix.pass_on(smtp, message, mail_options))
 
     def stop(self):
         self.postfix.stop()
@@ -124,12 +135,17 @@ class Outcome:
 @pytest.fixture(scope="module")
 def fleet(module_folder, sink):
     made = Fleet(module_folder, sink)
+    store = made.store
     for login, tenant, domain, second in PEOPLE.values():
-        made.store.ok("tenant", "add", tenant)
-        made.store.add_domain(domain, tenant, subdomains="yes")
-        made.store.add_domain(second, tenant)
-    for login in LOGINS:
+        store.ok("tenant", "add", tenant)
+        store.add_domain(domain, tenant, subdomains="yes")
+        store.add_domain(second, tenant)
         made.postfix.add_login(login)
+    store.add_domain("parent.example", "acme", subdomains="yes")
+    store.add_domain("child.parent.example", "globex")
+    store.ok("domain", "add", "keyless.parent.example", "--tenant", "globex", "--no-key")
+    store.add_domain(OMICRON, "acme")
+    store.add_domain(BOOKS, "globex")
     made.publish()
     yield made
     made.stop()
@@ -197,7 +213,7 @@ SPELLINGS = {
 def test_own_author_is_signed(fleet, what, who):
     login, _, domain, _ = PEOPLE[who]
     head = written(SPELLINGS[what], domain, PEOPLE[other(who)][2])
-    fleet.submit(head, login, source=EXTERNAL).assert_signed(domain)
+    fleet.submit(head, login).assert_signed(domain)
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -205,7 +221,7 @@ def test_own_author_is_signed(fleet, what, who):
 def test_other_tenants_author_is_refused(fleet, what, who):
     _, tenant, domain, _ = PEOPLE[other(who)]
     head = written(SPELLINGS[what], domain, PEOPLE[who][2])
-    outcome = fleet.submit(head, PEOPLE[who][0], source=EXTERNAL)
+    outcome = fleet.submit(head, PEOPLE[who][0])
     outcome.assert_refused(f"login {PEOPLE[who][0]}", domain, tenant)
 
 
@@ -250,5 +266,229 @@ def test_is_never_signed(fleet, what, who):
     template, reason = NEVER[what]
     own, others = PEOPLE[who][2], PEOPLE[other(who)][2]
     for domain, shown in ((own, others), (others, own)):
-        outcome = fleet.submit(written(template, domain, shown), PEOPLE[who][0], source=EXTERNAL)
+        outcome = fleet.submit(written(template, domain, shown), PEOPLE[who][0])
         outcome.assert_unsigned(reason.format(d=domain))
+
+
+# -- Sender -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_sender_of_another_tenant_beside_ones_own_from_does_no_harm(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    head = f"From: u@{own}\r\nSender: x@{PEOPLE[other(who)][2]}"
+    for service in ("enforce", "sender"):
+        fleet.submit(head, login, service).assert_signed(own)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_own_sender_does_not_help_to_another_tenants_from(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    _, tenant, domain, _ = PEOPLE[other(who)]
+    head = f"From: u@{domain}\r\nSender: x@{own}"
+    for service in ("enforce", "sender"):
+        fleet.submit(head, login, service).assert_refused(f"login {login}", domain, tenant)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_sender_counts_where_from_is_nobodys_and_the_settings_say_so(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    _, tenant, domain, _ = PEOPLE[other(who)]
+    from_nobody = "From: u@unknown.example\r\nSender: x@"
+    nobodys = "unknown.example is not a domain of this service"
+    fleet.submit(from_nobody + own, login, "sender").assert_signed(own)
+    fleet.submit(from_nobody + domain, login, "sender").assert_refused(f"login {login}", domain,
+                                                                       tenant)
+    for sender in (own, domain):
+        fleet.submit(from_nobody + sender, login).assert_unsigned(nobodys)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_several_senders_count_as_none(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    others = PEOPLE[other(who)][2]
+    for senders in (f"Sender: x@{own}, y@{others}", f"Sender: y@{others}, x@{own}",
+                    f"Sender: x@{own}\r\nSender: y@{others}",
+                    f"Sender: y@{others}\r\nSender: x@{own}"):
+        fleet.submit(f"From: u@{own}\r\n{senders}", login, "sender").assert_signed(own)
+        fleet.submit(f"From: u@unknown.example\r\n{senders}", login, "sender").assert_unsigned(
+            "unknown.example is not a domain of this service")
+
+
+# -- domains above, below and beside ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_subdomain_of_a_domain_that_takes_them(fleet, who):
+    _, tenant, domain, _ = PEOPLE[who]
+    for author in (f"From: u@mail.{domain}", f"From: u@A.b.c.{domain}"):
+        fleet.submit(author, PEOPLE[who][0]).assert_signed(domain)
+        rival = PEOPLE[other(who)][0]
+        fleet.submit(author, rival).assert_refused(f"login {rival}", domain, tenant)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_subdomain_of_a_domain_that_does_not_take_them(fleet, who):
+    login, tenant, _, second = PEOPLE[who]
+    rival = PEOPLE[other(who)][0]
+    fleet.submit(f"From: u@{second}", login).assert_signed(second)
+    fleet.submit(f"From: u@{second}", rival).assert_refused(f"login {rival}", second, tenant)
+    for anyone in (login, rival):
+        fleet.submit(f"From: u@mail.{second}", anyone).assert_unsigned(
+            f"mail.{second} is not a domain of this service")
+
+
+def test_parent_and_child_of_two_tenants(fleet):
+    """parent.example is acme's and takes subdomains, child.parent.example is globex's."""
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    parent, child, keyless = "parent.example", "child.parent.example", "keyless.parent.example"
+    fleet.submit(f"From: u@{parent}", ann).assert_signed(parent)
+    fleet.submit(f"From: u@else.{parent}", ann).assert_signed(parent)
+    fleet.submit(f"From: u@{child}", bob).assert_signed(child)
+    fleet.submit(f"From: u@{child}", ann).assert_refused(f"login {ann}", child, "globex")
+    for author in (parent, f"else.{parent}", f"x{child}"):
+        fleet.submit(f"From: u@{author}", bob).assert_refused(f"login {bob}", parent, "acme")
+    # A child without a key is no case for its parent's.
+    assert fleet.submit(f"From: u@{keyless}", ann).domains == []
+    fleet.submit(f"From: u@{keyless}", bob).assert_unsigned(f"{keyless} has no active key")
+
+
+LOOKALIKES = {
+    "a Cyrillic o": "gl\u043ebex.example",
+    "a Cyrillic a": "\u0430cme.example",
+    "a Cyrillic e in the second label": "globex.\u0435xample",
+    "a dotless i nobody sees": "globex\u0131.example",
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("what", LOOKALIKES)
+def test_lookalike_that_nobody_has_is_never_signed(fleet, what, who):
+    label = LOOKALIKES[what]
+    for domain in (label, a_labels(label), a_labels(label).upper()):
+        fleet.submit(f"From: u@{domain}", PEOPLE[who][0]).assert_unsigned(
+            f"{a_labels(label)} is not a domain of this service")
+
+
+def test_lookalike_that_a_tenant_has_is_signed_as_what_it_is(fleet):
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    for domain in (OMICRON, a_labels(OMICRON), a_labels(OMICRON).upper()):
+        fleet.submit(f"From: u@{domain}", ann).assert_signed(a_labels(OMICRON))
+        fleet.submit(f"From: u@{domain}", bob).assert_refused(f"login {bob}", a_labels(OMICRON),
+                                                              "acme")
+
+
+def test_internationalised_domain_in_both_forms(fleet):
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    for domain in (BOOKS, BOOKS.upper(), a_labels(BOOKS)):
+        fleet.submit(f"From: Z\u00f6e <z\u00f6e@{domain}>", bob).assert_signed(a_labels(BOOKS))
+        fleet.submit(f"From: Z\u00f6e <z\u00f6e@{domain}>", ann).assert_refused(
+            f"login {ann}", a_labels(BOOKS), "globex")
+
+
+# -- logins -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_webmail_on_an_internal_host_is_bound_by_its_login(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    _, tenant, domain, _ = PEOPLE[other(who)]
+    for source in (LOOPBACK, INTERNAL_OF_ACME):
+        fleet.submit(f"From: u@{own}", login, source=source).assert_signed(own)
+        fleet.submit(f"From: u@{domain}", login, source=source).assert_refused(
+            f"login {login}", domain, tenant)
+
+
+LOGINS = {
+    "the domain in upper case": "ann@ACME.EXAMPLE",
+    "another user of the domain": "ann.b+tag@acme.example",
+    "the other domain of the tenant": "ann@acme-two.example",
+    "an address before the last @": "bob@globex.example@acme.example",
+    "a percent": "bob%globex.example@acme.example",
+}
+
+
+@pytest.mark.parametrize("what", LOGINS)
+def test_login_belongs_to_whose_domain_it_is(fleet, what):
+    login = LOGINS[what]
+    fleet.postfix.add_login(login)
+    for domain in PEOPLE["ann"][2:]:
+        fleet.submit(f"From: u@{domain}", login).assert_signed(domain)
+    for domain in PEOPLE["bob"][2:]:
+        fleet.submit(f"From: u@{domain}", login).assert_refused(f"login {login}", domain, "globex")
+
+
+def test_login_with_a_domain_in_utf8_belongs_to_whose_domain_it_is(fleet):
+    for login in (f"z\u00f6e@{BOOKS}", f"zoe@{a_labels(BOOKS)}"):
+        fleet.postfix.add_login(login)
+        fleet.submit("From: u@globex.example", login).assert_signed("globex.example")
+        assert fleet.submit("From: u@acme.example", login).domains == []
+
+
+STRANGERS = ("web17", "x@unknown.example", "x@example", "x@notacme.example", "x@acme.example.test",
+             f"x@{a_labels(LOOKALIKES['a Cyrillic a'])}", "x@mail.acme-two.example", "@", "web17@")
+
+
+@pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
+@pytest.mark.parametrize("login", STRANGERS)
+def test_login_that_belongs_to_no_tenant_signs_nothing(fleet, login, source):
+    fleet.postfix.add_login(login)
+    for domain in ("acme.example", "globex.example"):
+        outcome = fleet.submit(f"From: u@{domain}", login, source=source)
+        outcome.assert_unsigned(f"login {login} may not sign for {domain}")
+
+
+def test_what_mail_from_says_of_the_login_does_not_count(fleet):
+    """MAIL FROM:<...> AUTH=<...> (RFC 4954 5) is the client's own word."""
+    fleet.inkand("enforce")
+    with fleet.postfix.session("enforce", PEOPLE["ann"][0], EXTERNAL) as smtp:
+        options = ["AUTH=bob+40globex.example"]
+        fleet.pass_on(smtp, "From: u@acme.example", mail_options=options).assert_signed(
+            "acme.example")
+        fleet.pass_on(smtp, "From: u@globex.example", mail_options=options).assert_refused(
+            "login ann@acme.example", "globex.example", "globex")
+
+
+def test_messages_of_one_connection_are_judged_each(fleet):
+    fleet.inkand("enforce")
+    with fleet.postfix.session("enforce", PEOPLE["ann"][0], EXTERNAL) as smtp:
+        for _ in range(2):
+            fleet.pass_on(smtp, "From: u@acme.example").assert_signed("acme.example")
+            fleet.pass_on(smtp, "From: u@globex.example").assert_refused(
+                "login ann@acme.example", "globex.example", "globex")
+
+
+def test_login_counts_from_when_it_was_said(fleet):
+    fleet.inkand("enforce")
+    with fleet.postfix.session("enforce", source=EXTERNAL) as smtp:
+        fleet.pass_on(smtp, "From: u@acme.example").assert_unsigned(
+            "the client is neither internal nor authenticated")
+        log_in(smtp, PEOPLE["ann"][0])
+        fleet.pass_on(smtp, "From: u@acme.example").assert_signed("acme.example")
+        fleet.pass_on(smtp, "From: u@globex.example").assert_refused(
+            "login ann@acme.example", "globex.example", "globex")
+
+
+def test_internal_host_without_login_loses_what_it_may_when_it_logs_in(fleet):
+    fleet.inkand("enforce")
+    with fleet.postfix.session("enforce", source=LOOPBACK) as smtp:
+        fleet.pass_on(smtp, "From: u@globex.example").assert_signed("globex.example")
+        log_in(smtp, PEOPLE["ann"][0])
+        fleet.pass_on(smtp, "From: u@globex.example").assert_refused(
+            "login ann@acme.example", "globex.example", "globex")
+
+
+# -- clients without login --------------------------------------------------------------------
+
+
+def test_internal_host_without_login_signs_for_every_tenant(fleet):
+    for domain in ("acme.example", "globex.example"):
+        fleet.submit(f"From: u@{domain}", source=LOOPBACK).assert_signed(domain)
+
+
+def test_external_client_without_login_signs_nothing(fleet):
+    for service, source in (("enforce", EXTERNAL), ("external", LOOPBACK), ("log", EXTERNAL),
+                            ("off", EXTERNAL), ("unknown", EXTERNAL)):
+        for domain in ("acme.example", "globex.example"):
+            fleet.submit(f"From: u@{domain}", service=service, source=source).assert_unsigned(
+                "the client is neither internal nor authenticated")
