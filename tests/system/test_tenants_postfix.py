@@ -492,3 +492,174 @@ def test_external_client_without_login_signs_nothing(fleet):
         for domain in ("acme.example", "globex.example"):
             fleet.submit(f"From: u@{domain}", service=service, source=source).assert_unsigned(
                 "the client is neither internal nor authenticated")
+
+
+# -- grants -----------------------------------------------------------------------------------
+
+SOON = 2 * PATIENCE  # seconds until all daemons know of a change
+
+
+@pytest.fixture(scope="module")
+def granted(fleet):
+    """The fleet with grants that no test changes."""
+    grants = [("--login", "shop7", "acme"), ("--login", "@hosting.example", "acme"),
+              ("--login", "carl@unhosted.example", "globex"),
+              ("--network", "127.0.1.0/24", "acme"), ("--network", "127.0.3.0/24", "acme"),
+              ("--network", "127.0.4.0/25", "globex"), ("--daemon-name", "ACME-SHOP", "acme")]
+    for kind, subject, tenant in grants:
+        fleet.store.ok("grant", "add", "--tenant", tenant, kind, subject)
+    for login in ("shop7", "SHOP7", "shop77", "x@hosting.example", "y@hosting.example", "hosting",
+                  "y@HOSTING.EXAMPLE", "x@sub.hosting.example", "x@nothosting.example",
+                  "carl@unhosted.example", "dora@unhosted.example"):
+        fleet.postfix.add_login(login)
+    return fleet
+
+
+def assert_only_for(fleet, tenant, **client):
+    """The client signs for that tenant's domains and is refused another's."""
+    for _, owner, *domains in PEOPLE.values():
+        for domain in domains:
+            outcome = fleet.submit(f"From: u@{domain}", **client)
+            if owner == tenant:
+                outcome.assert_signed(domain)
+            else:
+                outcome.assert_unsigned(f" may not sign for {domain} (tenant {owner})")
+
+
+def assert_for_none(fleet, reason, **client):
+    for domain in ("acme.example", "globex.example"):
+        fleet.submit(f"From: u@{domain}", **client).assert_unsigned(reason)
+
+
+@pytest.mark.parametrize("login, tenant", [
+    ("shop7", "acme"), ("x@hosting.example", "acme"), ("y@hosting.example", "acme"),
+    ("y@HOSTING.EXAMPLE", "acme"), ("carl@unhosted.example", "globex")])
+def test_granted_login_signs_for_its_tenant_only(granted, login, tenant):
+    assert_only_for(granted, tenant, login=login)
+    assert_only_for(granted, tenant, login=login, source=LOOPBACK)
+
+
+@pytest.mark.parametrize("login", ["SHOP7", "shop77", "hosting", "x@sub.hosting.example",
+                                   "x@nothosting.example", "dora@unhosted.example"])
+def test_login_beside_a_granted_one_signs_nothing(granted, login):
+    assert_for_none(granted, f"login {login} may not sign for ", login=login)
+
+
+@pytest.mark.parametrize("service, source, tenant", [
+    ("enforce", EXTERNAL_OF_ACME, "acme"), ("enforce", EXTERNAL_OF_GLOBEX, "globex"),
+    ("enforce", INTERNAL_OF_ACME, "acme"), ("external", EXTERNAL_OF_ACME, "acme"),
+    ("external", INTERNAL_OF_ACME, "acme"), ("strict", EXTERNAL_OF_GLOBEX, "globex"),
+    ("strict", INTERNAL_OF_ACME, "acme")])
+def test_granted_network_signs_for_its_tenant_only(granted, service, source, tenant):
+    assert_only_for(granted, tenant, service=service, source=source)
+
+
+@pytest.mark.parametrize("service", ["enforce", "external"])
+def test_client_past_the_end_of_a_granted_network_signs_nothing(granted, service):
+    assert_for_none(granted, "the client is ", service=service, source=PAST_GLOBEX)
+
+
+@pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
+def test_granted_daemon_name_signs_for_its_tenant_only(granted, source):
+    assert_only_for(granted, "acme", service="shop", source=source)
+    assert_for_none(granted, "the client is ", service="unknown", source=EXTERNAL)
+
+
+def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(granted):
+    assert_for_none(granted, "", service="strict", source=LOOPBACK)
+    assert_only_for(granted, "acme", service="strict", login=PEOPLE["ann"][0], source=LOOPBACK)
+    assert_only_for(granted, "globex", service="strict", login=PEOPLE["bob"][0], source=LOOPBACK)
+
+
+def soon(what, condition):
+    return wait_for(what, condition, SOON)
+
+
+@pytest.mark.parametrize("kind, subject, client", [
+    ("--login", "web17", {"login": "web17"}),
+    ("--login", "@fleeting.example", {"login": "w@fleeting.example"}),
+    ("--network", "127.0.5.0/24", {"source": "127.0.5.1"}),
+    ("--daemon-name", "NOBODYS", {"service": "unknown"})])
+def test_grant_counts_soon_and_stops_to(granted, kind, subject, client):
+    if "login" in client:
+        granted.postfix.add_login(client["login"])
+
+    def domains():
+        return granted.submit("From: u@acme.example", **client).domains
+
+    assert domains() == []
+    granted.store.ok("grant", "add", "--tenant", "acme", kind, subject)
+    soon("grant counts", lambda: domains() == ["acme.example"])
+    assert_only_for(granted, "acme", **client)
+    granted.store.ok("grant", "remove", kind, subject)
+    soon("grant counts no longer", lambda: domains() == [])
+    assert_for_none(granted, "", **client)
+
+
+def test_sendmail_command_needs_a_grant_where_internal_hosts_are_not_the_providers(granted):
+    postfix, store = granted.postfix, granted.store
+    granted.inkand("strict")
+
+    def local(domain):
+        message = f"From: u@{domain}\r\n".encode() + REST
+        delivered = postfix.deliver_local(message.replace(b"\r\n", b"\n"))
+        return Outcome(granted, granted.inkand("strict"), delivered)
+
+    local("acme.example").assert_unsigned("")
+    store.ok("grant", "add", "--tenant", "acme", "--network", "127.0.0.1/32")
+    soon("grant counts", lambda: local("acme.example").domains)
+    local("acme.example").assert_signed("acme.example")
+    local("globex.example").assert_unsigned(" may not sign for globex.example (tenant globex)")
+    store.ok("grant", "remove", "--network", "127.0.0.1/32")
+    soon("grant counts no longer", lambda: not local("acme.example").domains)
+    soon("the internal host is the provider's again",
+         lambda: granted.submit("From: u@globex.example", source=LOOPBACK).domains)
+
+
+# -- tenant_check -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_check_that_only_logs_signs_and_says_what_it_would_have_refused(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    _, tenant, domain, _ = PEOPLE[other(who)]
+    fleet.submit(f"From: u@{own}", login, "log").assert_signed(own)
+    outcome = fleet.submit(f"From: u@{domain}", login, "log")
+    outcome.assert_signed_with_log(domain)
+    assert len(outcome.lines) == 2
+    assert f"login {login} may not sign for {domain} (tenant {tenant})" in outcome.lines[0]
+    assert not outcome.lines[0].startswith("not signed")
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_check_that_is_off_signs_and_says_nothing(fleet, who):
+    for domain in PEOPLE[who][2:] + PEOPLE[other(who)][2:]:
+        fleet.submit(f"From: u@{domain}", PEOPLE[who][0], "off").assert_signed(domain)
+
+
+# -- suspended tenants ------------------------------------------------------------------------
+
+
+def test_suspended_tenant_neither_signs_nor_lets_others(fleet):
+    ann, sam = PEOPLE["ann"][0], "sam@initech.example"
+    fleet.store.ok("tenant", "add", "initech")
+    fleet.store.add_domain("initech.example", "initech")
+    fleet.postfix.add_login(sam)
+    fleet.publish()
+
+    def of_sam():
+        return fleet.submit("From: u@initech.example", sam)
+
+    of_sam().assert_signed("initech.example")
+    fleet.submit("From: u@initech.example", ann).assert_refused(f"login {ann}", "initech.example",
+                                                                "initech")
+    fleet.store.ok("tenant", "suspend", "initech")
+    soon("tenant is suspended", lambda: not of_sam().domains)
+    of_sam().assert_unsigned("tenant initech is suspended")
+    assert fleet.submit("From: u@initech.example", ann).domains == []
+    fleet.submit("From: u@acme.example", sam).assert_refused(f"login {sam}", "acme.example",
+                                                             "acme")
+    fleet.submit("From: u@acme.example", ann).assert_signed("acme.example")
+    fleet.store.ok("tenant", "resume", "initech")
+    soon("tenant is back", lambda: of_sam().domains)
+    of_sam().assert_signed("initech.example")
