@@ -165,6 +165,7 @@ def written(template, domain, shown):
     return "\r\n".join(template).format(
         d=domain, e=shown, D=domain.upper(), spaced=domain.replace(".", " . "),
         full=domain.replace(".", "\u3002"), wide=chr(ord(domain[0]) + 0xfee0) + domain[1:],
+        soft=domain[0] + "\u00ad" + domain[1:], joined=domain[0] + "\u200d" + domain[1:],
         code=encoded(domain), shown_code=encoded(shown))
 
 
@@ -205,6 +206,9 @@ SPELLINGS = {
     "X-From and other names that begin or end so": ["X-From: x@{e}", "From: u@{d}", "Fromm: x@{e}"],
     "ideographic full stops": ["From: u@{full}"],
     "a wide letter": ["From: u@{wide}"],
+    "a soft hyphen": ["From: u@{soft}"],
+    "a NUL, where Postfix ends the field": ["From: u@{d}\0.{e}"],
+    "a line for mailboxes before": ["From x@{e} Sat Nov 21 12:00:00 2026", "From: u@{d}"],
 }
 
 
@@ -237,6 +241,13 @@ NEVER = {
                                           "2 From fields"),
     "a second From field that is empty": (["From: u@{d}", "From:"], "2 From fields"),
     "a second From field that is no address": (["From: no one", "From: u@{d}"], "2 From fields"),
+    "a second From field with a space before the colon": (["From: u@{d}", "From : x@{e}"],
+                                                           "2 From fields"),
+    "a second mailbox after an empty line of the fold": (["From: u@{d}", " ", " , x@{e}"],
+                                                         "names 2 authors"),
+    "a second From field after a bare CR": (["From: u@{d}\rFrom: x@{e}"], "From: at "),
+    "a joiner nobody sees": (["From: u@{joined}"], "From: at "),
+    "a space that is none": (["From: u@{d}\u00a0"], "From: at "),
     "a route": (["From: <@{e}:u@{d}>"], "From: at "),
     "a route of two": (["From: Anna <@{e},@relay.example:u@{d}>"], "From: at "),
     "a domain literal": (["From: u@[127.0.0.1]"], "an address literal"),
