@@ -5,6 +5,9 @@ Ann is a customer of the tenant acme, Bob of globex. Whatever is refused to one 
 signed for the other, so that no test passes because nothing is ever signed.
 """
 
+import contextlib
+import re
+
 import peers
 import pytest
 from inkan import PATIENCE, Inkan
@@ -17,6 +20,7 @@ LOOPBACK = "127.0.0.1"  # internal
 INTERNAL_OF_ACME = "127.0.1.1"
 EXTERNAL = "127.0.2.1"
 EXTERNAL_OF_ACME = "127.0.3.1"
+GLOBEX_WITHIN_ACME = "127.0.3.65"
 EXTERNAL_OF_GLOBEX, PAST_GLOBEX = "127.0.4.127", "127.0.4.128"
 
 # How the daemons on the one store differ.
@@ -56,7 +60,7 @@ class Fleet:
         milters.update({name: milters["enforce"] for name in DAEMON_NAMES})
         self.postfix = Submission(f"{folder}/postfix", sink, milters, local="strict",
                                   daemon_names=DAEMON_NAMES)
-        self.records = {}
+        self.records, self.records_file = {}, None
 
     def _settings(self, name):
         return {"server__listen": f"inet:{self.ports[name]}@{LOOPBACK}", "server__workers": "1",
@@ -91,9 +95,13 @@ class Fleet:
                        self.postfix.pass_on(smtp, message, mail_options))
 
     def stop(self):
-        self.postfix.stop()
-        for inkand in self.inkands.values():
-            inkand.stop()
+        with contextlib.ExitStack() as stack:  # all of them, whatever one of them says
+            for inkand in self.inkands.values():
+                stack.callback(inkand.stop)
+            stack.callback(self.postfix.stop)
+
+
+VERDICT = "not signed|DKIM-Signature|deferred"
 
 
 class Outcome:
@@ -104,9 +112,8 @@ class Outcome:
         self.message = message
         self.domains = [tags["d"] for tags in peers.signatures_of(message)]
         queue_id = queue_id_of(message)
-        inkand.reason(queue_id)
-        self.lines = [line.partition(f"{queue_id}: ")[2] for line in inkand.log().splitlines()
-                      if f"{queue_id}: " in line]
+        inkand.wait_log(f"^{queue_id}: ({VERDICT})")
+        self.lines = re.findall(f"^{queue_id}: (.*)$", inkand.log(), re.M)
 
     def assert_signed(self, domain):
         """By that domain alone, nothing else is said, and verifiers agree."""
@@ -115,7 +122,8 @@ class Outcome:
 
     def assert_signed_with_log(self, domain):
         assert self.domains == [domain], self.lines
-        assert f"DKIM-Signature field added (s=rsa, d={domain}) " in self.lines[-1]
+        assert any(line.startswith(f"DKIM-Signature field added (s=rsa, d={domain}) ")
+                   for line in self.lines), self.lines
         assert peers.python_dkim(self.message, self.fleet.records) == [("rsa", True)]
         answer = self.fleet.store.run("verify", "--records", self.fleet.records_file,
                                       stdin=self.message)
@@ -135,20 +143,26 @@ class Outcome:
 @pytest.fixture(scope="module")
 def fleet(module_folder, sink):
     made = Fleet(module_folder, sink)
-    store = made.store
+    try:
+        populate(made)
+        yield made
+    finally:
+        made.stop()
+
+
+def populate(fleet):
+    store = fleet.store
     for login, tenant, domain, second in PEOPLE.values():
         store.ok("tenant", "add", tenant)
         store.add_domain(domain, tenant, subdomains="yes")
         store.add_domain(second, tenant)
-        made.postfix.add_login(login)
+        fleet.postfix.add_login(login)
     store.add_domain("parent.example", "acme", subdomains="yes")
     store.add_domain("child.parent.example", "globex")
     store.ok("domain", "add", "keyless.parent.example", "--tenant", "globex", "--no-key")
     store.add_domain(OMICRON, "acme")
     store.add_domain(BOOKS, "globex")
-    made.publish()
-    yield made
-    made.stop()
+    fleet.publish()
 
 
 def other(who):
@@ -332,10 +346,11 @@ def test_several_senders_count_as_none(fleet, who):
 @pytest.mark.parametrize("who", PEOPLE)
 def test_subdomain_of_a_domain_that_takes_them(fleet, who):
     _, tenant, domain, _ = PEOPLE[who]
-    for author in (f"From: u@mail.{domain}", f"From: u@A.b.c.{domain}"):
-        fleet.submit(author, PEOPLE[who][0]).assert_signed(domain)
-        rival = PEOPLE[other(who)][0]
-        fleet.submit(author, rival).assert_refused(f"login {rival}", domain, tenant)
+    rival = PEOPLE[other(who)][0]
+    for author in (f"mail.{domain}", f"A.b.c.{domain}"):
+        fleet.submit(f"From: u@{author}", PEOPLE[who][0]).assert_signed(domain)
+        fleet.submit(f"From: u@{author}", rival).assert_refused(f"login {rival}", author.lower(),
+                                                                tenant)
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -353,15 +368,21 @@ def test_parent_and_child_of_two_tenants(fleet):
     """parent.example is acme's and takes subdomains, child.parent.example is globex's."""
     ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
     parent, child, keyless = "parent.example", "child.parent.example", "keyless.parent.example"
-    fleet.submit(f"From: u@{parent}", ann).assert_signed(parent)
-    fleet.submit(f"From: u@else.{parent}", ann).assert_signed(parent)
     fleet.submit(f"From: u@{child}", bob).assert_signed(child)
     fleet.submit(f"From: u@{child}", ann).assert_refused(f"login {ann}", child, "globex")
     for author in (parent, f"else.{parent}", f"x{child}"):
-        fleet.submit(f"From: u@{author}", bob).assert_refused(f"login {bob}", parent, "acme")
+        fleet.submit(f"From: u@{author}", ann).assert_signed(parent)
+        fleet.submit(f"From: u@{author}", bob).assert_refused(f"login {bob}", author, "acme")
     # A child without a key is no case for its parent's.
-    assert fleet.submit(f"From: u@{keyless}", ann).domains == []
+    fleet.submit(f"From: u@{keyless}", ann).assert_refused(f"login {ann}", keyless, "globex")
     fleet.submit(f"From: u@{keyless}", bob).assert_unsigned(f"{keyless} has no active key")
+
+
+def test_below_a_child_that_takes_no_subdomains_the_parents_key_is_not_for_the_childs_tenant(fleet):
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    author = "deep.child.parent.example"
+    fleet.submit(f"From: u@{author}", ann).assert_refused(f"login {ann}", author, "globex")
+    assert fleet.submit(f"From: u@{author}", bob).domains == []
 
 
 LOOKALIKES = {
@@ -415,7 +436,9 @@ LOGINS = {
     "another user of the domain": "ann.b+tag@acme.example",
     "the other domain of the tenant": "ann@acme-two.example",
     "an address before the last @": "bob@globex.example@acme.example",
+    "two @ beside each other": "bob@@acme.example",
     "a percent": "bob%globex.example@acme.example",
+    "a domain below one that takes subdomains": "ann@mail.acme.example",
 }
 
 
@@ -433,20 +456,29 @@ def test_login_with_a_domain_in_utf8_belongs_to_whose_domain_it_is(fleet):
     for login in (f"z\u00f6e@{BOOKS}", f"zoe@{a_labels(BOOKS)}"):
         fleet.postfix.add_login(login)
         fleet.submit("From: u@globex.example", login).assert_signed("globex.example")
-        assert fleet.submit("From: u@acme.example", login).domains == []
+        fleet.submit("From: u@acme.example", login).assert_refused(f"login {login}",
+                                                                   "acme.example", "acme")
 
 
 STRANGERS = ("web17", "x@unknown.example", "x@example", "x@notacme.example", "x@acme.example.test",
-             f"x@{a_labels(LOOKALIKES['a Cyrillic a'])}", "x@mail.acme-two.example", "@", "web17@")
+             f"x@{a_labels(LOOKALIKES['a Cyrillic a'])}", "x@mail.acme-two.example", "@", "web17@",
+             "ann@acme.example.", "ann@acme.example@", "a" * 330 + "@acme.example")
 
 
 @pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
 @pytest.mark.parametrize("login", STRANGERS)
 def test_login_that_belongs_to_no_tenant_signs_nothing(fleet, login, source):
     fleet.postfix.add_login(login)
-    for domain in ("acme.example", "globex.example"):
-        outcome = fleet.submit(f"From: u@{domain}", login, source=source)
-        outcome.assert_unsigned(f"login {login} may not sign for {domain}")
+    for tenant in ("acme", "globex"):
+        fleet.submit(f"From: u@{tenant}.example", login, source=source).assert_refused(
+            f"login {login}", f"{tenant}.example", tenant)
+
+
+def test_login_with_line_ends_forges_no_line_of_the_log(fleet):
+    login = "eve\nF0F0F0F0: DKIM-Signature field added (s=rsa, d=globex.example)"
+    fleet.postfix.add_login(login)
+    fleet.submit("From: u@globex.example", login).assert_unsigned("login eve")
+    assert not re.search("^F0F0F0F0: ", fleet.store.log(), re.M)
 
 
 def test_what_mail_from_says_of_the_login_does_not_count(fleet):
@@ -473,7 +505,7 @@ def test_login_counts_from_when_it_was_said(fleet):
     fleet.inkand("enforce")
     with fleet.postfix.session("enforce", source=EXTERNAL) as smtp:
         fleet.pass_on(smtp, "From: u@acme.example").assert_unsigned(
-            "the client is neither internal nor authenticated")
+            f"client {EXTERNAL} is neither internal nor authenticated")
         log_in(smtp, PEOPLE["ann"][0])
         fleet.pass_on(smtp, "From: u@acme.example").assert_signed("acme.example")
         fleet.pass_on(smtp, "From: u@globex.example").assert_refused(
@@ -502,7 +534,7 @@ def test_external_client_without_login_signs_nothing(fleet):
                             ("off", EXTERNAL), ("unknown", EXTERNAL)):
         for domain in ("acme.example", "globex.example"):
             fleet.submit(f"From: u@{domain}", service=service, source=source).assert_unsigned(
-                "the client is neither internal nor authenticated")
+                f"client {source} is neither internal nor authenticated")
 
 
 # -- grants -----------------------------------------------------------------------------------
@@ -516,70 +548,104 @@ def granted(fleet):
     grants = [("--login", "shop7", "acme"), ("--login", "@hosting.example", "acme"),
               ("--login", "carl@unhosted.example", "globex"),
               ("--network", "127.0.1.0/24", "acme"), ("--network", "127.0.3.0/24", "acme"),
-              ("--network", "127.0.4.0/25", "globex"), ("--daemon-name", "ACME-SHOP", "acme")]
+              ("--network", "127.0.4.0/25", "globex"), ("--daemon-name", "ACME-SHOP", "acme"),
+              # Those that are nearer count.
+              ("--login", "boss@hosting.example", "globex"),
+              ("--login", "una@acme.example", "globex"), ("--network", "127.0.3.64/26", "globex")]
     for kind, subject, tenant in grants:
         fleet.store.ok("grant", "add", "--tenant", tenant, kind, subject)
     for login in ("shop7", "SHOP7", "shop77", "x@hosting.example", "y@hosting.example", "hosting",
                   "y@HOSTING.EXAMPLE", "x@sub.hosting.example", "x@nothosting.example",
-                  "carl@unhosted.example", "dora@unhosted.example"):
+                  "carl@unhosted.example", "dora@unhosted.example", "boss@hosting.example",
+                  "una@acme.example"):
         fleet.postfix.add_login(login)
     return fleet
 
 
-def assert_only_for(fleet, tenant, **client):
-    """The client signs for that tenant's domains and is refused another's."""
+def assert_only_for(fleet, tenant, who, **client):
+    """The client signs for that tenant's domains and is refused another's; who: as the log calls
+    it."""
     for _, owner, *domains in PEOPLE.values():
         for domain in domains:
             outcome = fleet.submit(f"From: u@{domain}", **client)
             if owner == tenant:
                 outcome.assert_signed(domain)
             else:
-                outcome.assert_unsigned(f" may not sign for {domain} (tenant {owner})")
+                outcome.assert_refused(who, domain, owner)
 
 
-def assert_for_none(fleet, reason, **client):
+def assert_for_none(fleet, who, **client):
+    for tenant in ("acme", "globex"):
+        fleet.submit(f"From: u@{tenant}.example", **client).assert_refused(
+            who, f"{tenant}.example", tenant)
+
+
+def assert_stranger(fleet, **client):
     for domain in ("acme.example", "globex.example"):
-        fleet.submit(f"From: u@{domain}", **client).assert_unsigned(reason)
+        fleet.submit(f"From: u@{domain}", **client).assert_unsigned(
+            f"client {client['source']} is neither internal nor authenticated")
 
 
 @pytest.mark.parametrize("login, tenant", [
     ("shop7", "acme"), ("x@hosting.example", "acme"), ("y@hosting.example", "acme"),
-    ("y@HOSTING.EXAMPLE", "acme"), ("carl@unhosted.example", "globex")])
-def test_granted_login_signs_for_its_tenant_only(granted, login, tenant):
-    assert_only_for(granted, tenant, login=login)
-    assert_only_for(granted, tenant, login=login, source=LOOPBACK)
+    ("y@HOSTING.EXAMPLE", "acme"), ("carl@unhosted.example", "globex"),
+    ("boss@hosting.example", "globex"), ("una@acme.example", "globex")])
+@pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
+def test_granted_login_signs_for_its_tenant_only(granted, login, tenant, source):
+    assert_only_for(granted, tenant, f"login {login}", login=login, source=source)
 
 
 @pytest.mark.parametrize("login", ["SHOP7", "shop77", "hosting", "x@sub.hosting.example",
                                    "x@nothosting.example", "dora@unhosted.example"])
 def test_login_beside_a_granted_one_signs_nothing(granted, login):
-    assert_for_none(granted, f"login {login} may not sign for ", login=login)
+    assert_for_none(granted, f"login {login}", login=login)
 
 
-@pytest.mark.parametrize("service, source, tenant", [
-    ("enforce", EXTERNAL_OF_ACME, "acme"), ("enforce", EXTERNAL_OF_GLOBEX, "globex"),
-    ("enforce", INTERNAL_OF_ACME, "acme"), ("external", EXTERNAL_OF_ACME, "acme"),
-    ("external", INTERNAL_OF_ACME, "acme"), ("strict", EXTERNAL_OF_GLOBEX, "globex"),
-    ("strict", INTERNAL_OF_ACME, "acme")])
+@pytest.mark.parametrize("service", ["enforce", "external", "strict"])
+@pytest.mark.parametrize("source, tenant", [
+    (EXTERNAL_OF_ACME, "acme"), (EXTERNAL_OF_GLOBEX, "globex"), (INTERNAL_OF_ACME, "acme"),
+    (GLOBEX_WITHIN_ACME, "globex")])
 def test_granted_network_signs_for_its_tenant_only(granted, service, source, tenant):
-    assert_only_for(granted, tenant, service=service, source=source)
+    assert_only_for(granted, tenant, f"client {source}", service=service, source=source)
 
 
-@pytest.mark.parametrize("service", ["enforce", "external"])
+@pytest.mark.parametrize("service", ["enforce", "external", "strict"])
 def test_client_past_the_end_of_a_granted_network_signs_nothing(granted, service):
-    assert_for_none(granted, "the client is ", service=service, source=PAST_GLOBEX)
+    assert_stranger(granted, service=service, source=PAST_GLOBEX)
 
 
 @pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
 def test_granted_daemon_name_signs_for_its_tenant_only(granted, source):
-    assert_only_for(granted, "acme", service="shop", source=source)
-    assert_for_none(granted, "the client is ", service="unknown", source=EXTERNAL)
+    assert_only_for(granted, "acme", f"client {source}", service="shop", source=source)
+
+
+def test_daemon_name_without_grant_helps_nobody(granted):
+    assert_stranger(granted, service="unknown", source=EXTERNAL)
+
+
+def test_granted_network_counts_before_the_daemon_name(granted):
+    source = EXTERNAL_OF_GLOBEX
+    assert_only_for(granted, "globex", f"client {source}", service="shop", source=source)
+
+
+@pytest.mark.parametrize("login, tenant", [("bob@globex.example", "globex"), ("shop7", "acme")])
+@pytest.mark.parametrize("service, source", [
+    ("shop", EXTERNAL), ("enforce", EXTERNAL_OF_ACME), ("enforce", EXTERNAL_OF_GLOBEX),
+    ("shop", INTERNAL_OF_ACME)])
+def test_login_counts_before_network_and_daemon_name(granted, service, source, login, tenant):
+    assert_only_for(granted, tenant, f"login {login}", service=service, source=source, login=login)
+
+
+@pytest.mark.parametrize("service, source", [("shop", EXTERNAL), ("enforce", EXTERNAL_OF_ACME)])
+def test_login_without_tenant_is_not_helped_by_network_or_daemon_name(granted, service, source):
+    assert_for_none(granted, "login shop77", service=service, source=source, login="shop77")
 
 
 def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(granted):
-    assert_for_none(granted, "", service="strict", source=LOOPBACK)
-    assert_only_for(granted, "acme", service="strict", login=PEOPLE["ann"][0], source=LOOPBACK)
-    assert_only_for(granted, "globex", service="strict", login=PEOPLE["bob"][0], source=LOOPBACK)
+    assert_for_none(granted, f"client {LOOPBACK}", service="strict", source=LOOPBACK)
+    for login, tenant, *_ in PEOPLE.values():
+        assert_only_for(granted, tenant, f"login {login}", service="strict", login=login,
+                        source=LOOPBACK)
 
 
 def soon(what, condition):
@@ -592,8 +658,10 @@ def soon(what, condition):
     ("--network", "127.0.5.0/24", {"source": "127.0.5.1"}),
     ("--daemon-name", "NOBODYS", {"service": "unknown"})])
 def test_grant_counts_soon_and_stops_to(granted, kind, subject, client):
-    if "login" in client:
-        granted.postfix.add_login(client["login"])
+    login = client.get("login")
+    who = f"login {login}" if login else f"client {client.get('source', EXTERNAL)}"
+    if login:
+        granted.postfix.add_login(login)
 
     def domains():
         return granted.submit("From: u@acme.example", **client).domains
@@ -601,29 +669,32 @@ def test_grant_counts_soon_and_stops_to(granted, kind, subject, client):
     assert domains() == []
     granted.store.ok("grant", "add", "--tenant", "acme", kind, subject)
     soon("grant counts", lambda: domains() == ["acme.example"])
-    assert_only_for(granted, "acme", **client)
+    assert_only_for(granted, "acme", who, **client)
     granted.store.ok("grant", "remove", kind, subject)
     soon("grant counts no longer", lambda: domains() == [])
-    assert_for_none(granted, "", **client)
+    if login:
+        assert_for_none(granted, who, **client)
+    else:
+        assert_stranger(granted, **{"source": EXTERNAL, **client})
 
 
 def test_sendmail_command_needs_a_grant_where_internal_hosts_are_not_the_providers(granted):
-    postfix, store = granted.postfix, granted.store
-    granted.inkand("strict")
+    strict = granted.inkand("strict")
+    grant = ("--network", f"{LOOPBACK}/32")
+    client = f"client {LOOPBACK}"
 
     def local(domain):
-        message = f"From: u@{domain}\r\n".encode() + REST
-        delivered = postfix.deliver_local(message.replace(b"\r\n", b"\n"))
-        return Outcome(granted, granted.inkand("strict"), delivered)
+        message = f"From: u@{domain}\n".encode() + REST.replace(b"\r\n", b"\n")
+        return Outcome(granted, strict, granted.postfix.deliver_local(message))
 
-    local("acme.example").assert_unsigned("")
-    store.ok("grant", "add", "--tenant", "acme", "--network", "127.0.0.1/32")
+    local("acme.example").assert_refused(client, "acme.example", "acme")
+    granted.store.ok("grant", "add", "--tenant", "acme", *grant)
     soon("grant counts", lambda: local("acme.example").domains)
     local("acme.example").assert_signed("acme.example")
-    local("globex.example").assert_unsigned(" may not sign for globex.example (tenant globex)")
-    store.ok("grant", "remove", "--network", "127.0.0.1/32")
+    local("globex.example").assert_refused(client, "globex.example", "globex")
+    granted.store.ok("grant", "remove", *grant)
     soon("grant counts no longer", lambda: not local("acme.example").domains)
-    soon("the internal host is the provider's again",
+    soon("internal hosts are the provider's again",
          lambda: granted.submit("From: u@globex.example", source=LOOPBACK).domains)
 
 
@@ -637,9 +708,8 @@ def test_check_that_only_logs_signs_and_says_what_it_would_have_refused(fleet, w
     fleet.submit(f"From: u@{own}", login, "log").assert_signed(own)
     outcome = fleet.submit(f"From: u@{domain}", login, "log")
     outcome.assert_signed_with_log(domain)
-    assert len(outcome.lines) == 2
-    assert f"login {login} may not sign for {domain} (tenant {tenant})" in outcome.lines[0]
-    assert not outcome.lines[0].startswith("not signed")
+    said = f"tenant_check: login {login} may not sign for {domain} (tenant {tenant})"
+    assert len(outcome.lines) == 2 and said in outcome.lines, outcome.lines
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -667,7 +737,8 @@ def test_suspended_tenant_neither_signs_nor_lets_others(fleet):
     fleet.store.ok("tenant", "suspend", "initech")
     soon("tenant is suspended", lambda: not of_sam().domains)
     of_sam().assert_unsigned("tenant initech is suspended")
-    assert fleet.submit("From: u@initech.example", ann).domains == []
+    fleet.submit("From: u@initech.example", ann).assert_refused(f"login {ann}", "initech.example",
+                                                                "initech")
     fleet.submit("From: u@acme.example", sam).assert_refused(f"login {sam}", "acme.example",
                                                              "acme")
     fleet.submit("From: u@acme.example", ann).assert_signed("acme.example")
