@@ -78,9 +78,9 @@ class Submission(Postfix):
                 log_in(smtp, login)
             yield smtp
 
-    def pass_on(self, smtp, message, mail_options=()):
+    def pass_on(self, smtp, message, sender="sender@example.com", mail_options=()):
         """Submits a message (octets with CRLF) and returns it as the next hop got it."""
         recipient = self.new_recipient()
-        smtp.sendmail("sender@example.com", [recipient], message,
+        smtp.sendmail(sender, [recipient], message,
                       mail_options=["SMTPUTF8", "BODY=8BITMIME", *mail_options])
         return self.sink.wait(recipient)

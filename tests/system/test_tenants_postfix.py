@@ -27,6 +27,7 @@ EXTERNAL_OF_GLOBEX, PAST_GLOBEX = "127.0.4.127", "127.0.4.128"
 SERVICES = {
     "enforce": {},
     "sender": {"sign__author": "from,sender"},
+    "envelope": {"sign__author": "from,sender,envelope"},
     "external": {"trust__internal_hosts": "192.0.2.1"},
     "strict": {"trust__internal_is_provider": "no"},
     "log": {"trust__tenant_check": "log"},
@@ -88,17 +89,22 @@ class Fleet:
         with self.postfix.session(service, login, source) as smtp:
             return self.pass_on(smtp, head, service)
 
-    def pass_on(self, smtp, head, service="enforce", mail_options=()):
+    def pass_on(self, smtp, head, service="enforce", **envelope):
         """The same in a connection that is there."""
         message = head.encode() + b"\r\n" + REST
         return Outcome(self, self.inkand(service),
-                       self.postfix.pass_on(smtp, message, mail_options))
+                       self.postfix.pass_on(smtp, message, **envelope))
 
     def stop(self):
         with contextlib.ExitStack() as stack:  # all of them, whatever one of them says
             for inkand in self.inkands.values():
                 stack.callback(inkand.stop)
             stack.callback(self.postfix.stop)
+
+
+def soon(what, condition):
+    """Whatever is changed counts within two seconds."""
+    return wait_for(what, condition, 2 * PATIENCE)
 
 
 VERDICT = "not signed|DKIM-Signature|deferred"
@@ -340,6 +346,21 @@ def test_several_senders_count_as_none(fleet, who):
             "unknown.example is not a domain of this service")
 
 
+@pytest.mark.parametrize("who", PEOPLE)
+def test_envelope_sender_counts_last_and_for_ones_own_tenant_only(fleet, who):
+    login, _, own, _ = PEOPLE[who]
+    _, tenant, domain, _ = PEOPLE[other(who)]
+    fleet.inkand("envelope")
+    with fleet.postfix.session("envelope", login, EXTERNAL) as smtp:
+        def pass_on(author, sender):
+            return fleet.pass_on(smtp, f"From: u@{author}", "envelope", sender=f"x@{sender}")
+
+        pass_on(own, domain).assert_signed(own)
+        pass_on("unknown.example", own).assert_signed(own)
+        for author, sender in ((domain, own), ("unknown.example", domain)):
+            pass_on(author, sender).assert_refused(f"login {login}", domain, tenant)
+
+
 # -- domains above, below and beside ----------------------------------------------------------
 
 
@@ -383,6 +404,33 @@ def test_below_a_child_that_takes_no_subdomains_the_parents_key_is_not_for_the_c
     author = "deep.child.parent.example"
     fleet.submit(f"From: u@{author}", ann).assert_refused(f"login {ann}", author, "globex")
     assert fleet.submit(f"From: u@{author}", bob).domains == []
+
+
+def test_author_of_a_rule_is_for_the_tenant_of_its_domain_only(fleet):
+    fleet.store.ok("rule", "add", "partner.example", "--domain", "acme.example")
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    fleet.submit("From: u@partner.example", ann).assert_signed("acme.example")
+    fleet.submit("From: u@partner.example", bob).assert_refused(f"login {bob}", "partner.example",
+                                                                "acme")
+
+
+def test_domain_that_goes_to_another_tenant_is_no_longer_the_formers(fleet):
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    mover = "x@moving.example"
+    fleet.store.add_domain("moving.example", "acme")
+    fleet.postfix.add_login(mover)
+    fleet.publish()
+    fleet.submit("From: u@moving.example", ann).assert_signed("moving.example")
+    fleet.submit("From: u@acme.example", mover).assert_signed("acme.example")
+    fleet.store.ok("--yes", "domain", "remove", "moving.example")
+    soon("login is nobody's", lambda: not fleet.submit("From: u@acme.example", mover).domains)
+    fleet.store.add_domain("moving.example", "globex", algorithms=["ed25519-sha256"])
+    soon("bob signs", lambda: fleet.submit("From: u@moving.example", bob).domains)
+    fleet.submit("From: u@globex.example", mover).assert_signed("globex.example")
+    fleet.submit("From: u@acme.example", mover).assert_refused(f"login {mover}", "acme.example",
+                                                               "acme")
+    fleet.submit("From: u@moving.example", ann).assert_refused(f"login {ann}", "moving.example",
+                                                               "globex")
 
 
 LOOKALIKES = {
@@ -474,6 +522,15 @@ def test_login_that_belongs_to_no_tenant_signs_nothing(fleet, login, source):
             f"login {login}", f"{tenant}.example", tenant)
 
 
+def test_login_below_a_child_that_takes_no_subdomains_is_not_the_parents(fleet):
+    """As its author is not, see above."""
+    login = "x@deep.child.parent.example"
+    fleet.postfix.add_login(login)
+    assert fleet.submit("From: u@parent.example", login).domains == []
+    fleet.postfix.add_login("x@else.parent.example")
+    fleet.submit("From: u@parent.example", "x@else.parent.example").assert_signed("parent.example")
+
+
 def test_login_longer_than_any_grant_signs_nothing(fleet):
     login = "a" * 330 + "@acme.example"
     fleet.postfix.add_login(login)
@@ -492,10 +549,9 @@ def test_what_mail_from_says_of_the_login_does_not_count(fleet):
     """MAIL FROM:<...> AUTH=<...> (RFC 4954 5) is the client's own word."""
     fleet.inkand("enforce")
     with fleet.postfix.session("enforce", PEOPLE["ann"][0], EXTERNAL) as smtp:
-        options = ["AUTH=bob+40globex.example"]
-        fleet.pass_on(smtp, "From: u@acme.example", mail_options=options).assert_signed(
-            "acme.example")
-        fleet.pass_on(smtp, "From: u@globex.example", mail_options=options).assert_refused(
+        options = {"mail_options": ["AUTH=bob+40globex.example"]}
+        fleet.pass_on(smtp, "From: u@acme.example", **options).assert_signed("acme.example")
+        fleet.pass_on(smtp, "From: u@globex.example", **options).assert_refused(
             "login ann@acme.example", "globex.example", "globex")
 
 
@@ -545,9 +601,6 @@ def test_external_client_without_login_signs_nothing(fleet):
 
 
 # -- grants -----------------------------------------------------------------------------------
-
-SOON = 2 * PATIENCE  # seconds until all daemons know of a change
-
 
 @pytest.fixture(scope="module")
 def granted(fleet):
@@ -653,10 +706,6 @@ def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(gra
     for login, tenant, *_ in PEOPLE.values():
         assert_only_for(granted, tenant, f"login {login}", service="strict", login=login,
                         source=LOOPBACK)
-
-
-def soon(what, condition):
-    return wait_for(what, condition, SOON)
 
 
 @pytest.mark.parametrize("kind, subject, client", [
