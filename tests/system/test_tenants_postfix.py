@@ -41,6 +41,22 @@ PEOPLE = {
     "ann": ("ann@acme.example", "acme", "acme.example", "acme-two.example"),
     "bob": ("bob@globex.example", "globex", "globex.example", "globex-two.example"),
 }
+GRANTS = [
+    ("--login", "shop7", "acme"), ("--login", "@hosting.example", "acme"),
+    ("--login", "carl@unhosted.example", "globex"),
+    ("--network", "127.0.1.0/24", "acme"), ("--network", "127.0.3.0/24", "acme"),
+    ("--network", "127.0.4.0/25", "globex"), ("--daemon-name", "ACME-SHOP", "acme"),
+    # Those that are nearer count.
+    ("--login", "boss@hosting.example", "globex"), ("--login", "una@acme.example", "globex"),
+    ("--network", "127.0.3.64/26", "globex"),
+]
+GRANTED_LOGINS = {  # and the tenant
+    "shop7": "acme", "x@hosting.example": "acme", "y@hosting.example": "acme",
+    "y@HOSTING.EXAMPLE": "acme", "carl@unhosted.example": "globex",
+    "boss@hosting.example": "globex", "una@acme.example": "globex",
+}
+UNGRANTED_LOGINS = ("SHOP7", "shop77", "hosting", "x@sub.hosting.example", "x@nothosting.example",
+                    "dora@unhosted.example")
 OMICRON = "gl\u03bfbex.example"  # acme's
 BOOKS = "b\u00fccher.example"  # globex'
 
@@ -168,6 +184,10 @@ def populate(fleet):
     store.ok("domain", "add", "keyless.parent.example", "--tenant", "globex", "--no-key")
     store.add_domain(OMICRON, "acme")
     store.add_domain(BOOKS, "globex")
+    for kind, subject, tenant in GRANTS:
+        store.ok("grant", "add", "--tenant", tenant, kind, subject)
+    for login in [*GRANTED_LOGINS, *UNGRANTED_LOGINS]:
+        fleet.postfix.add_login(login)
     fleet.publish()
 
 
@@ -479,7 +499,7 @@ def test_webmail_on_an_internal_host_is_bound_by_its_login(fleet, who):
             f"login {login}", domain, tenant)
 
 
-LOGINS = {
+LOGIN_FORMS = {
     "the domain in upper case": "ann@ACME.EXAMPLE",
     "another user of the domain": "ann.b+tag@acme.example",
     "the other domain of the tenant": "ann@acme-two.example",
@@ -490,9 +510,9 @@ LOGINS = {
 }
 
 
-@pytest.mark.parametrize("what", LOGINS)
+@pytest.mark.parametrize("what", LOGIN_FORMS)
 def test_login_belongs_to_whose_domain_it_is(fleet, what):
-    login = LOGINS[what]
+    login = LOGIN_FORMS[what]
     fleet.postfix.add_login(login)
     for domain in PEOPLE["ann"][2:]:
         fleet.submit(f"From: u@{domain}", login).assert_signed(domain)
@@ -602,26 +622,6 @@ def test_external_client_without_login_signs_nothing(fleet):
 
 # -- grants -----------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def granted(fleet):
-    """The fleet with grants that no test changes."""
-    grants = [("--login", "shop7", "acme"), ("--login", "@hosting.example", "acme"),
-              ("--login", "carl@unhosted.example", "globex"),
-              ("--network", "127.0.1.0/24", "acme"), ("--network", "127.0.3.0/24", "acme"),
-              ("--network", "127.0.4.0/25", "globex"), ("--daemon-name", "ACME-SHOP", "acme"),
-              # Those that are nearer count.
-              ("--login", "boss@hosting.example", "globex"),
-              ("--login", "una@acme.example", "globex"), ("--network", "127.0.3.64/26", "globex")]
-    for kind, subject, tenant in grants:
-        fleet.store.ok("grant", "add", "--tenant", tenant, kind, subject)
-    for login in ("shop7", "SHOP7", "shop77", "x@hosting.example", "y@hosting.example", "hosting",
-                  "y@HOSTING.EXAMPLE", "x@sub.hosting.example", "x@nothosting.example",
-                  "carl@unhosted.example", "dora@unhosted.example", "boss@hosting.example",
-                  "una@acme.example"):
-        fleet.postfix.add_login(login)
-    return fleet
-
-
 def assert_only_for(fleet, tenant, who, **client):
     """The client signs for that tenant's domains and is refused another's; who: as the log calls
     it."""
@@ -646,65 +646,61 @@ def assert_stranger(fleet, **client):
             f"client {client['source']} is neither internal nor authenticated")
 
 
-@pytest.mark.parametrize("login, tenant", [
-    ("shop7", "acme"), ("x@hosting.example", "acme"), ("y@hosting.example", "acme"),
-    ("y@HOSTING.EXAMPLE", "acme"), ("carl@unhosted.example", "globex"),
-    ("boss@hosting.example", "globex"), ("una@acme.example", "globex")])
+@pytest.mark.parametrize("login", GRANTED_LOGINS)
 @pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
-def test_granted_login_signs_for_its_tenant_only(granted, login, tenant, source):
-    assert_only_for(granted, tenant, f"login {login}", login=login, source=source)
+def test_granted_login_signs_for_its_tenant_only(fleet, login, source):
+    assert_only_for(fleet, GRANTED_LOGINS[login], f"login {login}", login=login, source=source)
 
 
-@pytest.mark.parametrize("login", ["SHOP7", "shop77", "hosting", "x@sub.hosting.example",
-                                   "x@nothosting.example", "dora@unhosted.example"])
-def test_login_beside_a_granted_one_signs_nothing(granted, login):
-    assert_for_none(granted, f"login {login}", login=login)
+@pytest.mark.parametrize("login", UNGRANTED_LOGINS)
+def test_login_beside_a_granted_one_signs_nothing(fleet, login):
+    assert_for_none(fleet, f"login {login}", login=login)
 
 
 @pytest.mark.parametrize("service", ["enforce", "external", "strict"])
 @pytest.mark.parametrize("source, tenant", [
     (EXTERNAL_OF_ACME, "acme"), (EXTERNAL_OF_GLOBEX, "globex"), (INTERNAL_OF_ACME, "acme"),
     (GLOBEX_WITHIN_ACME, "globex")])
-def test_granted_network_signs_for_its_tenant_only(granted, service, source, tenant):
-    assert_only_for(granted, tenant, f"client {source}", service=service, source=source)
+def test_granted_network_signs_for_its_tenant_only(fleet, service, source, tenant):
+    assert_only_for(fleet, tenant, f"client {source}", service=service, source=source)
 
 
 @pytest.mark.parametrize("service", ["enforce", "external", "strict"])
-def test_client_past_the_end_of_a_granted_network_signs_nothing(granted, service):
-    assert_stranger(granted, service=service, source=PAST_GLOBEX)
+def test_client_past_the_end_of_a_granted_network_signs_nothing(fleet, service):
+    assert_stranger(fleet, service=service, source=PAST_GLOBEX)
 
 
 @pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
-def test_granted_daemon_name_signs_for_its_tenant_only(granted, source):
-    assert_only_for(granted, "acme", f"client {source}", service="shop", source=source)
+def test_granted_daemon_name_signs_for_its_tenant_only(fleet, source):
+    assert_only_for(fleet, "acme", f"client {source}", service="shop", source=source)
 
 
-def test_daemon_name_without_grant_helps_nobody(granted):
-    assert_stranger(granted, service="unknown", source=EXTERNAL)
+def test_daemon_name_without_grant_helps_nobody(fleet):
+    assert_stranger(fleet, service="unknown", source=EXTERNAL)
 
 
-def test_granted_network_counts_before_the_daemon_name(granted):
+def test_granted_network_counts_before_the_daemon_name(fleet):
     source = EXTERNAL_OF_GLOBEX
-    assert_only_for(granted, "globex", f"client {source}", service="shop", source=source)
+    assert_only_for(fleet, "globex", f"client {source}", service="shop", source=source)
 
 
 @pytest.mark.parametrize("login, tenant", [("bob@globex.example", "globex"), ("shop7", "acme")])
 @pytest.mark.parametrize("service, source", [
     ("shop", EXTERNAL), ("enforce", EXTERNAL_OF_ACME), ("enforce", EXTERNAL_OF_GLOBEX),
     ("shop", INTERNAL_OF_ACME)])
-def test_login_counts_before_network_and_daemon_name(granted, service, source, login, tenant):
-    assert_only_for(granted, tenant, f"login {login}", service=service, source=source, login=login)
+def test_login_counts_before_network_and_daemon_name(fleet, service, source, login, tenant):
+    assert_only_for(fleet, tenant, f"login {login}", service=service, source=source, login=login)
 
 
 @pytest.mark.parametrize("service, source", [("shop", EXTERNAL), ("enforce", EXTERNAL_OF_ACME)])
-def test_login_without_tenant_is_not_helped_by_network_or_daemon_name(granted, service, source):
-    assert_for_none(granted, "login shop77", service=service, source=source, login="shop77")
+def test_login_without_tenant_is_not_helped_by_network_or_daemon_name(fleet, service, source):
+    assert_for_none(fleet, "login shop77", service=service, source=source, login="shop77")
 
 
-def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(granted):
-    assert_for_none(granted, f"client {LOOPBACK}", service="strict", source=LOOPBACK)
+def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(fleet):
+    assert_for_none(fleet, f"client {LOOPBACK}", service="strict", source=LOOPBACK)
     for login, tenant, *_ in PEOPLE.values():
-        assert_only_for(granted, tenant, f"login {login}", service="strict", login=login,
+        assert_only_for(fleet, tenant, f"login {login}", service="strict", login=login,
                         source=LOOPBACK)
 
 
@@ -713,45 +709,45 @@ def test_local_mail_signs_nothing_where_internal_hosts_are_not_the_providers(gra
     ("--login", "@fleeting.example", {"login": "w@fleeting.example"}),
     ("--network", "127.0.5.0/24", {"source": "127.0.5.1"}),
     ("--daemon-name", "NOBODYS", {"service": "unknown"})])
-def test_grant_counts_soon_and_stops_to(granted, kind, subject, client):
+def test_grant_counts_soon_and_stops_to(fleet, kind, subject, client):
     login = client.get("login")
     who = f"login {login}" if login else f"client {client.get('source', EXTERNAL)}"
     if login:
-        granted.postfix.add_login(login)
+        fleet.postfix.add_login(login)
 
     def domains():
-        return granted.submit("From: u@acme.example", **client).domains
+        return fleet.submit("From: u@acme.example", **client).domains
 
     assert domains() == []
-    granted.store.ok("grant", "add", "--tenant", "acme", kind, subject)
+    fleet.store.ok("grant", "add", "--tenant", "acme", kind, subject)
     soon("grant counts", lambda: domains() == ["acme.example"])
-    assert_only_for(granted, "acme", who, **client)
-    granted.store.ok("grant", "remove", kind, subject)
+    assert_only_for(fleet, "acme", who, **client)
+    fleet.store.ok("grant", "remove", kind, subject)
     soon("grant counts no longer", lambda: domains() == [])
     if login:
-        assert_for_none(granted, who, **client)
+        assert_for_none(fleet, who, **client)
     else:
-        assert_stranger(granted, **{"source": EXTERNAL, **client})
+        assert_stranger(fleet, **{"source": EXTERNAL, **client})
 
 
-def test_sendmail_command_needs_a_grant_where_internal_hosts_are_not_the_providers(granted):
-    strict = granted.inkand("strict")
+def test_sendmail_command_needs_a_grant_where_internal_hosts_are_not_the_providers(fleet):
+    strict = fleet.inkand("strict")
     grant = ("--network", f"{LOOPBACK}/32")
     client = f"client {LOOPBACK}"
 
     def local(domain):
         message = f"From: u@{domain}\n".encode() + REST.replace(b"\r\n", b"\n")
-        return Outcome(granted, strict, granted.postfix.deliver_local(message))
+        return Outcome(fleet, strict, fleet.postfix.deliver_local(message))
 
     local("acme.example").assert_refused(client, "acme.example", "acme")
-    granted.store.ok("grant", "add", "--tenant", "acme", *grant)
+    fleet.store.ok("grant", "add", "--tenant", "acme", *grant)
     soon("grant counts", lambda: local("acme.example").domains)
     local("acme.example").assert_signed("acme.example")
     local("globex.example").assert_refused(client, "globex.example", "globex")
-    granted.store.ok("grant", "remove", *grant)
+    fleet.store.ok("grant", "remove", *grant)
     soon("grant counts no longer", lambda: not local("acme.example").domains)
     soon("internal hosts are the provider's again",
-         lambda: granted.submit("From: u@globex.example", source=LOOPBACK).domains)
+         lambda: fleet.submit("From: u@globex.example", source=LOOPBACK).domains)
 
 
 # -- tenant_check -----------------------------------------------------------------------------
