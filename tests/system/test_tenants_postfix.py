@@ -521,6 +521,13 @@ def test_login_belongs_to_whose_domain_it_is(fleet, what):
         fleet.submit(f"From: u@{domain}", login).assert_refused(f"login {login}", domain, "globex")
 
 
+@pytest.mark.parametrize("login, tenant", [("ann@acme", "acme"), ("ann@ACME", "acme"),
+                                           ("x@globex.example@globex", "globex")])
+def test_login_in_the_realm_of_a_tenants_name_belongs_to_that_tenant(fleet, login, tenant):
+    fleet.postfix.add_login(login)
+    assert_only_for(fleet, tenant, f"login {login}", login=login)
+
+
 def test_login_with_a_domain_in_utf8_belongs_to_whose_domain_it_is(fleet):
     for login in (f"z\u00f6e@{BOOKS}", f"zoe@{a_labels(BOOKS)}"):
         fleet.postfix.add_login(login)
@@ -531,7 +538,7 @@ def test_login_with_a_domain_in_utf8_belongs_to_whose_domain_it_is(fleet):
 
 STRANGERS = ("web17", "x@unknown.example", "x@example", "x@notacme.example", "x@acme.example.test",
              f"x@{a_labels(LOOKALIKES['a Cyrillic a'])}", "x@mail.acme-two.example", "@", "web17@",
-             "ann@acme.example.", "ann@acme.example@")
+             "x@acme.", "x@acm", "ann@acme.example.", "ann@acme.example@")
 
 
 @pytest.mark.parametrize("source", [EXTERNAL, LOOPBACK])
@@ -544,7 +551,7 @@ def test_login_that_belongs_to_no_tenant_signs_nothing(fleet, login, source):
 
 
 def test_login_below_a_child_that_takes_no_subdomains_is_not_the_parents(fleet):
-    """As its author is not, see above."""
+    """As an author there is not, see above."""
     login = "x@deep.child.parent.example"
     fleet.postfix.add_login(login)
     assert fleet.submit("From: u@parent.example", login).domains == []
