@@ -435,6 +435,17 @@ def test_author_of_a_rule_is_for_the_tenant_of_its_domain_only(fleet):
                                                                 "acme")
 
 
+def test_rule_for_what_is_below_is_not_for_the_tenant_of_a_child(fleet):
+    """The rule gives acme what is below ruled.example, where child.ruled.example is globex's."""
+    fleet.store.ok("rule", "add", ".ruled.example", "--domain", "acme.example")
+    fleet.store.add_domain("child.ruled.example", "globex")
+    ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
+    author = "deep.child.ruled.example"
+    fleet.submit("From: u@else.ruled.example", ann).assert_signed("acme.example")
+    fleet.submit(f"From: u@{author}", ann).assert_refused(f"login {ann}", author, "globex")
+    assert fleet.submit(f"From: u@{author}", bob).domains == []
+
+
 def test_domain_that_goes_to_another_tenant_is_no_longer_the_formers(fleet):
     ann, bob = PEOPLE["ann"][0], PEOPLE["bob"][0]
     mover = "x@moving.example"
