@@ -4,6 +4,7 @@
  * that stands there, and a rule for this author before one for all; last come the rules for
  * everywhere. The first that is found is the answer.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/policy_internal.h"
@@ -59,6 +60,21 @@ static enum status match_rules(struct walk *walk, enum rule_level level, const c
     return ST_OK;
 }
 
+static void tell_domain(const struct policy_thought *t, const struct signers *signers, bool signs)
+{
+    char broken[ERR_TEXT_SIZE] = "", unshown[64] = "";
+    if (t->c->step == NULL)
+        return;
+    if (signers->broken > 0)
+        snprintf(broken, sizeof broken, ", %zu broken (%.200s)", signers->broken,
+                 signers->broken_text);
+    if (signers->unpublished > 0)
+        snprintf(unshown, sizeof unshown, ", %zu that DNS does not show", signers->unpublished);
+    policy_tell(t, "domain", "%s of tenant %s%s: %zu active keys%s%s", signers->domain,
+                signers->tenant, signs ? "" : " does not sign for subdomains", signers->count,
+                broken, unshown);
+}
+
 /* The name itself, or a parent: what stands there. */
 static enum status match_name(struct walk *walk, size_t index)
 {
@@ -77,8 +93,7 @@ static enum status match_name(struct walk *walk, size_t index)
         return st;
     if (index == 0 || place->signers->subdomains)
         match->sources[match->count++] = (struct policy_source){.signers = place->signers};
-    policy_tell(walk->t, "domain", "%s of tenant %s%s", name, place->signers->tenant,
-                match->count > 0 ? "" : " does not sign for subdomains");
+    tell_domain(walk->t, place->signers, match->count > 0);
     return ST_OK;
 }
 
