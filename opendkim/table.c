@@ -179,6 +179,8 @@ static enum status open_table(struct table *table, const char *spec, struct err 
     status = read_rows(table, spec, rest, err);
     if (status == ST_OK && table->type == TABLE_REFILE)
         status = table_patterns_make(table, err);
+    if (status == ST_OK && table->type == TABLE_REFILE)
+        status = table_fast_make(table, err);
     if (status == ST_OK && table->type != TABLE_REFILE && table->type != TABLE_FOREIGN)
         status = table_index_make(table, err);
     return status == ST_OK ? ST_OK : err_context(err, "%s", table->name);
@@ -208,6 +210,7 @@ void table_close(struct table *table)
         return;
     if (table->handle != NULL)
         table->source->close(table->handle);
+    table_fast_free(table->fast);
     table_patterns_free(table);
     table_index_free(table->index);
     buf_clear(&table->content);

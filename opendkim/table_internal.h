@@ -23,6 +23,7 @@ struct table_slot {
 };
 
 struct table_index;
+struct table_fast;
 
 struct table {
     enum table_type type;
@@ -34,6 +35,7 @@ struct table {
     size_t count, cap;
     size_t compiled; /* patterns */
     struct table_index *index;
+    struct table_fast *fast; /* of a refile: */
     const struct table_source *source;
     void *handle;
     bool loaded;
@@ -67,5 +69,9 @@ bool table_index_find(const struct table *table, struct span key, size_t *row_ou
 /* table_pattern.c: compiles the patterns that need it, and notes what is surprising. */
 enum status table_patterns_make(struct table *table, struct err *err) MUST_CHECK;
 void table_patterns_free(struct table *table);
+bool table_slot_matches(const struct table *table, const struct table_slot *slot, const char *text);
+/* table_fast.c: by which table_match finds its way. After table_patterns_make. */
+enum status table_fast_make(struct table *table, struct err *err) MUST_CHECK;
+void table_fast_free(struct table_fast *fast);
 
 #endif

@@ -184,17 +184,9 @@ static bool live_matches(const struct table *table, const struct table_slot *slo
     return matches;
 }
 
-bool table_match(const struct table *table, const char *text, size_t *row)
+bool table_slot_matches(const struct table *table, const struct table_slot *slot, const char *text)
 {
-    bool nocase = table_nocase(table);
-    struct span whole = span_str(text);
-    for (size_t i = *row; i < table->count; i++) {
-        const struct table_slot *slot = &table->slots[i];
-        if (slot->live ? live_matches(table, slot, text)
-                       : wildcards_match(table_octets(table, slot->key), whole, nocase)) {
-            *row = i;
-            return true;
-        }
-    }
-    return false;
+    return slot->live ? live_matches(table, slot, text)
+                      : wildcards_match(table_octets(table, slot->key), span_str(text),
+                                        table_nocase(table));
 }
