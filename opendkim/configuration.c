@@ -92,7 +92,7 @@ static enum status keep(struct reader *reader, const struct configuration_value 
         size_t cap = out->cap == 0 ? 32 : out->cap * 2;
         struct configuration_value *list = realloc(out->list, cap * sizeof *list);
         if (list == NULL)
-            return err_set(err, ST_TEMP, "no memory for the settings of %s", reader->file);
+            return err_set(err, ST_TEMP, "no memory for the settings");
         out->list = list;
         out->cap = cap;
     }
@@ -272,6 +272,25 @@ enum status configuration_read(const char *path, struct notes *notes, struct con
 {
     struct reader reader = {.out = out, .notes = notes};
     return read_file(&reader, path, err);
+}
+
+enum status configuration_set(struct configuration *configuration, const char *name,
+                              const char *text, struct err *err)
+{
+    struct reader reader = {.out = configuration, .file = NULL};
+    struct configuration_value value = {.known = configuration_knows(span_str(name)),
+                                        .text = span_dup(span_str(text))};
+    assert(value.known != NULL);
+    if (value.text == NULL)
+        return err_set(err, ST_TEMP, "no memory for the settings");
+    enum status status = read_value(&value) ? ST_OK
+                                            : err_set(err, ST_INVALID, "%s: not %s", name,
+                                                      allowed(value.known->type));
+    if (status == ST_OK)
+        status = keep(&reader, &value, err);
+    if (status != ST_OK)
+        free(value.text);
+    return status;
 }
 
 void configuration_clear(struct configuration *configuration)
