@@ -12,7 +12,7 @@ enum { CROSSINGS_MAX = 5000000 };
 static enum status add_host(struct takeover *takeover, struct span host, enum rule_level level,
                             struct notes_place place, struct err *err)
 {
-    const struct takeover_author author = {{NULL, 0}, host, level};
+    const struct takeover_author author = {.host = host, .level = level};
     return takeover_add_pattern(takeover, &author, place, err);
 }
 
@@ -26,13 +26,17 @@ static enum status collect_rules(struct takeover *takeover, struct err *err)
     enum status status = table != NULL ? table_load(table, err) : ST_OK;
     for (size_t i = 0; table != NULL && status == ST_OK && i < table_count(table); i++) {
         struct table_row row = table_row_at(table, i);
+        struct span parts[2] = {{NULL, 0}, {NULL, 0}};
+        (void)table_split(row.value, 2, parts);
+        const struct takeover_line line = {row.key, parts[0], table_type_of(table) == TABLE_REFILE,
+                                           row.place};
         if (!row.rest)
-            status = takeover_add_key(takeover, row.key, table_type_of(table) == TABLE_REFILE,
-                                      row.place, err);
+            status = takeover_add_key(takeover, &line, err);
     }
     for (size_t i = 0; status == ST_OK && i < list->count; i++) {
-        const struct notes_place place = {list_file, list->list[i].line};
-        status = takeover_add_key(takeover, span_str(list->list[i].pattern), true, place, err);
+        const struct takeover_line line = {
+            span_str(list->list[i].pattern), {NULL, 0}, true, {list_file, list->list[i].line}};
+        status = takeover_add_key(takeover, &line, err);
     }
     return status;
 }
@@ -157,8 +161,8 @@ static enum status cross(struct takeover *takeover, const struct takeover_patter
          each = each->hh.next) {
         if (!is_host(each) || !covers(wide, each))
             continue;
-        const struct takeover_author author = {span_str(wide->user), span_str(each->host),
-                                               each->level};
+        const struct takeover_author author = {
+            .user = span_str(wide->user), .host = span_str(each->host), .level = each->level};
         status = takeover_add_pattern(takeover, &author, wide->place, err);
     }
     return status;
@@ -262,6 +266,19 @@ static void note_refusal(struct takeover *takeover, const struct takeover_patter
                   pattern->text, answer->reason);
 }
 
+/* A line that another one forestalls. */
+static void note_dead(struct takeover *takeover, const struct takeover_pattern *pattern,
+                      const struct signing_answer *answer)
+{
+    bool counts = pattern->wanted == NULL || strcmp(pattern->wanted, "%") == 0;
+    for (size_t i = 0; i < answer->count; i++)
+        counts = counts || strcmp(answer->list[i].key, pattern->wanted) == 0;
+    if (answer->count > 0 && !counts)
+        notes_add(takeover->notes, NOTES_NOTICE, pattern->place,
+                  "%s: the line with the key %.200s never counts, because another one comes first",
+                  pattern->text, pattern->wanted);
+}
+
 static enum status ask_pattern(struct takeover *takeover, struct takeover_pattern *pattern,
                                struct err *err)
 {
@@ -274,8 +291,10 @@ static enum status ask_pattern(struct takeover *takeover, struct takeover_patter
         const struct takeover_request request = {&answer.list[i], domain, pattern->place};
         status = take_signature(takeover, pattern, &request, err);
     }
-    if (status == ST_OK)
+    if (status == ST_OK) {
         note_refusal(takeover, pattern, &answer);
+        note_dead(takeover, pattern, &answer);
+    }
     signing_answer_clear(&answer);
     buf_clear(&address);
     return status;
@@ -315,6 +334,7 @@ void takeover_clear(struct takeover *takeover)
         HASH_DEL(takeover->patterns, pattern);
         for (size_t i = 0; i < pattern->count; i++)
             free(pattern->signers[i].identity);
+        free(pattern->wanted);
         free(pattern->user);
         free(pattern->host);
         free(pattern);

@@ -52,6 +52,7 @@ struct takeover_pattern {
     char *user; /* NULL: every author there */
     char *host; /* "*" with RULE_EVERYWHERE */
     struct notes_place place;
+    char *wanted; /* the name of the key in the line; NULL: it comes of no such line */
     struct takeover_signer {
         struct takeover_key *key;
         char *identity; /* NULL: none */
@@ -88,13 +89,19 @@ void takeover_clear(struct takeover *takeover); /* wipes */
 
 /* takeover_pattern.c: adds the author patterns that a key of a SigningTable or KeyList stands for
  * (zero to two), with a note if that is not the same or nothing. */
-enum status takeover_add_key(struct takeover *takeover, struct span key, bool expression,
-                             struct notes_place place, struct err *err) MUST_CHECK;
+struct takeover_line {
+    struct span key, wanted; /* the pattern, and the name of a key or nothing */
+    bool expression;         /* as in refile: and KeyList */
+    struct notes_place place;
+};
+enum status takeover_add_key(struct takeover *takeover, const struct takeover_line *line,
+                             struct err *err) MUST_CHECK;
 /* Adds one pattern unless it is there; `user` NULL or empty for every author. A host that is no
  * domain is noted and passed over. */
 struct takeover_author {
     struct span user, host;
     enum rule_level level;
+    struct span wanted; /* see struct takeover_pattern */
 };
 enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
                                  struct notes_place place, struct err *err) MUST_CHECK;

@@ -306,7 +306,8 @@ static void write_row(const struct takeover_conf *conf, const struct settings_ro
             buf_append_str(out,
                            "# As OpenDKIM, which lets any login sign for any domain. When the log "
                            "has no lines\n# \"tenant_check:\" that should not be there: enforce\n");
-        buf_printf(out, "%s = %s\n", row->key, made ? buf_cstr(&value) : row->value);
+        const char *text = made ? buf_cstr(&value) : row->value;
+        buf_printf(out, "%s =%s%s\n", row->key, text[0] != '\0' ? " " : "", text);
     }
     buf_clear(&value);
 }

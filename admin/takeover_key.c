@@ -18,6 +18,14 @@ static void read_material(const struct keytable_key *key, struct takeover_materi
     buf_clear(&pem);
 }
 
+/* An unsafe file is taken all the same: from now on the key is sealed. */
+static void note_safety(struct takeover *takeover, const struct keytable_key *key, const char *name)
+{
+    if (key->found && key->usable && !key->secure)
+        notes_add(takeover->notes, NOTES_NOTICE, (struct notes_place){name, 0},
+                  "RequireSafeKeys: %s", key->fault);
+}
+
 /* Read once, however many rows have it. */
 static enum status keep_material(struct takeover *takeover, const char *name,
                                  const struct keytable_key *key,
@@ -32,6 +40,7 @@ static enum status keep_material(struct takeover *takeover, const char *name,
         strcpy(material->name, name);
         material->draft.secret = BUF_SECRET(0);
         read_material(key, material);
+        note_safety(takeover, key, name);
         HASH_ADD_STR(takeover->materials, name, material);
         if (material->hh.tbl == NULL) {
             keys_draft_clear(&material->draft);
@@ -41,14 +50,6 @@ static enum status keep_material(struct takeover *takeover, const char *name,
     }
     *out = material;
     return ST_OK;
-}
-
-/* An unsafe file is taken all the same: from now on the key is sealed. */
-static void note_safety(struct takeover *takeover, const struct keytable_key *key,
-                        struct notes_place place)
-{
-    if (key->found && key->usable && !key->secure)
-        notes_add(takeover->notes, NOTES_NOTICE, place, "RequireSafeKeys: %s", key->fault);
 }
 
 static enum status load_entry(struct takeover *takeover, const struct takeover_request *request,
@@ -67,7 +68,6 @@ static enum status load_entry(struct takeover *takeover, const struct takeover_r
         status = keytable_load(signing_keys(takeover->signing), &entry,
                                span_str(request->author_domain), &key, err);
     if (status == ST_OK) {
-        note_safety(takeover, key, row->place);
         status = keep_material(takeover, buf_cstr(&name), key, out, err);
     }
     buf_clear(&name);

@@ -32,6 +32,7 @@ static enum status add(struct takeover *takeover, const struct takeover_author *
         pattern->place = place;
         pattern->host = strdup(host);
         pattern->user = author->user.len > 0 ? span_dup(author->user) : NULL;
+        pattern->wanted = author->wanted.len > 0 ? span_dup(author->wanted) : NULL;
         HASH_ADD_STR(takeover->patterns, text, pattern);
     }
     buf_clear(&text);
@@ -105,7 +106,7 @@ struct takeover_pattern *takeover_next_pattern(const struct takeover *takeover,
 /* One key on its way. */
 struct reading {
     struct takeover *takeover;
-    struct span key;
+    struct span key, wanted;
     struct notes_place place;
 };
 
@@ -119,7 +120,7 @@ static void note(const struct reading *reading, enum notes_grade grade, const ch
 static enum status add_author(const struct reading *reading, struct span user, struct span host,
                               enum rule_level level, struct err *err)
 {
-    const struct takeover_author author = {user, host, level};
+    const struct takeover_author author = {user, host, level, reading->wanted};
     return takeover_add_pattern(reading->takeover, &author, reading->place, err);
 }
 
@@ -215,11 +216,11 @@ static enum status read_expression(const struct reading *reading, struct err *er
     return ST_OK;
 }
 
-enum status takeover_add_key(struct takeover *takeover, struct span key, bool expression,
-                             struct notes_place place, struct err *err)
+enum status takeover_add_key(struct takeover *takeover, const struct takeover_line *line,
+                             struct err *err)
 {
-    const struct reading reading = {takeover, key, place};
-    if (key.len == 0)
+    const struct reading reading = {takeover, line->key, line->wanted, line->place};
+    if (line->key.len == 0)
         return ST_OK;
-    return expression ? read_expression(&reading, err) : read_plain(&reading, err);
+    return line->expression ? read_expression(&reading, err) : read_plain(&reading, err);
 }

@@ -45,7 +45,7 @@ const struct configuration_known configuration_table[] = {
     {"DontSignMailTo", TEXT, REFUSED, NULL, "recipients do not matter to who signs"},
     {"EnableCoredumps", FLAG, SERVICE, "no", "memory with keys is never dumped"},
     {"ExemptDomains", TEXT, REFUSED, NULL, "authors of these domains pass untouched"},
-    {"ExternalIgnoreList", TEXT, CHANGED, NULL, "only silences a line in the log"},
+    {"ExternalIgnoreList", TEXT, SERVICE, NULL, "only silences a line in the log"},
     {"FinalPolicyScript", TEXT, REFUSED, NULL, "scripts are not run"},
     {"FixCRLF", FLAG, CHANGED, "no", "bare CR and LF in bodies are signed as they are"},
     {"FlowData", TEXT, FOREIGN_SERVICE, NULL, NULL},
