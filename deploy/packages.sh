@@ -11,7 +11,8 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format
     libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl perl libmail-dkim-perl
-    libnet-dns-perl opendkim openssl postfix sqlite3 postgresql-15 pgbouncer memcached
+    libnet-dns-perl opendkim libopendbx1-pgsql libopendbx1-sqlite3 libopendbx1-mysql openssl postfix
+    sqlite3 postgresql-15 pgbouncer mariadb-server mariadb-client memcached
     slapd ldap-utils libsasl2-modules libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server
     bind9 bind9-utils bind9-dnsutils nsd unbound pdns-server pdns-backend-sqlite3 python3-dnspython
     python3-yaml"
