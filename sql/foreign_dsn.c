@@ -105,15 +105,39 @@ static char **part_before(struct foreign_dsn *dsn, char mark)
     }
 }
 
+/* OpenDKIM takes parts in any order, and so a part of a password with a : / + or @ in it for a host
+ * or a port. No server is reached by that, and an error would show it. */
+static bool may_follow(char before, char mark)
+{
+    switch (before) {
+    case ':':
+        return mark == '@';
+    case '+':
+    case '/':
+        return mark == '/';
+    default:
+        return true;
+    }
+}
+
+static bool is_port(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!ascii_digit(text.data[i]) && text.data[i] != ',')
+            return false;
+    }
+    return true;
+}
+
 /* Leaves the options in *rest. */
 static enum status read_place(struct foreign_dsn *dsn, struct span *rest, struct err *err)
 {
     char **part = NULL;
-    while (part != &dsn->database) {
-        char mark;
+    char before = '\0', mark;
+    for (; part != &dsn->database; before = mark) {
         struct span text = next_part(*rest, &mark);
         part = part_before(dsn, mark);
-        if (part == NULL)
+        if (part == NULL || !may_follow(before, mark) || (mark == '+' && !is_port(text)))
             return wrong(err);
         dsn->escaped |= has_escape(text);
         enum status st = set(part, text, false, err);

@@ -16,7 +16,6 @@ class MariaDb:
 
     def __init__(self, folder, name="mariadb"):
         self.name = name
-        self.port = free_port()
         self.data = os.path.join(folder, name)
         self.socket = f"{self.data}/socket"
         self.log = os.path.join(folder, f"{name}.log")
@@ -28,6 +27,7 @@ class MariaDb:
              "--auth-root-authentication-method=normal", "--skip-test-db"],
             capture_output=True, text=True, cwd="/", check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        self.port = free_port()  # only now: to make the tables takes seconds
         self.process = Process(name, [
             *AS_MYSQL, "mariadbd", "--no-defaults", f"--datadir={self.data}",
             f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",

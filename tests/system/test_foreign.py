@@ -557,6 +557,9 @@ def test_no_error_has_a_secret_in_it(server):
                          DENIED if server.backend == "mysql" else NOT_FOUND),
                         (f"secretive:wrong=2Dsecret@{server.address()}", DENIED),
                         (f"secretive:wrong-secret:@{server.address()}", INVALID),
+                        (f"secretive:wrong-secret/@{server.address()}", INVALID),
+                        (f"secretive:wrong-secret+@{server.address()}", INVALID),
+                        (f"secretive:wrong-secret{server.address()}", INVALID),
                         (f"secretive:wrong-secret@{server.address()}?", INVALID)):
         shown = show(url(server, "dkim", "domain_name", "id", place=place))
         assert shown.code == code, (place, shown.error)

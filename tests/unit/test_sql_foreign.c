@@ -28,9 +28,9 @@ static const struct {
     {"mysql://3306+h/db" OPTIONS, "mysql", "", "", "3306", "h", "db", false},
     {"mysql://u:@h/db" OPTIONS, "mysql", "u", "", "", "h", "db", false},
     {"mysql://u:p w\"'#&%,;\\@h/db" OPTIONS, "mysql", "u", "p w\"'#&%,;\\", "", "h", "db", false},
-    /* As OpenDKIM has it: the second @ ends the password, the last + the port. */
+    {"pgsql://u@5432,5433+h,i/db" OPTIONS, "pgsql", "u", "", "5432,5433", "h,i", "db", false},
+    /* As OpenDKIM has it: the second @ ends the password. */
     {"mysql://u@p@h/db" OPTIONS, "mysql", "u", "p", "", "h", "db", false},
-    {"mysql://u:1+2+h/db" OPTIONS, "mysql", "u", "", "2", "h", "db", false},
     /* A host is what is not empty; so slashes at the beginning mean nothing. */
     {"sqlite3:///var/keys" OPTIONS, "sqlite3", "", "", "", "var", "keys", false},
     {"sqlite3://%/keys.db" OPTIONS, "sqlite3", "", "", "", "%", "keys.db", false},
@@ -144,6 +144,14 @@ static const char *const wrong[] = {
     "pgsql://u:secret=4@h/d" OPTIONS,
     "pgsql://u:secret=4G@h/d" OPTIONS,
     "pgsql://u:secret?@h/d" OPTIONS,
+    "pgsql://u:secret/x@h/d" OPTIONS,
+    "pgsql://u:x/secret@h/d" OPTIONS,
+    "pgsql://u:secret+x@h/d" OPTIONS,
+    "pgsql://u:x+secret@h/d" OPTIONS,
+    "pgsql://u:secret/h/d" OPTIONS,
+    "pgsql://u@secret+h/d" OPTIONS,
+    "pgsql://1+secret@h/d" OPTIONS,
+    "pgsql://h/u:secret@x" OPTIONS,
     "pgsql://h/d" OPTIONS "?filter=secret=00",
 };
 
