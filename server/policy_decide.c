@@ -88,8 +88,11 @@ enum status policy_domain_find(struct policy_thought *t, const char *domain, str
         enum status st = policy_look(t, names[i], &place);
         if (st != ST_OK)
             return st;
-        if (place != NULL && place->signers != NULL && (i == 0 || place->signers->subdomains))
+        if (place == NULL || place->signers == NULL)
+            continue;
+        if (i == 0 || place->signers->subdomains)
             *out = place->signers;
+        break; /* what stands above is not its parent's, but somebody else's perhaps */
     }
     return ST_OK;
 }
@@ -161,30 +164,39 @@ static bool is_provider(const struct policy_thought *t, const struct signers *si
                                 (signers->subdomains && dkim_domain_is_within(provider, domain)));
 }
 
-/* Mail in the name of somebody who is nobody's customer: a rule alone says who signs it. The
- * provider's domain is there for every tenant. */
-static bool rule_allows(const struct policy_thought *t, const struct policy_source *source)
+/* Nobody signs with the key of another tenant, whatever rule or parent leads there. The provider's
+ * domain is there for every tenant. */
+static bool may_use(const struct policy_thought *t, const struct policy_source *source)
 {
-    return t->claim.type == CLAIM_TENANT &&
-           (strcmp(source->signers->tenant, t->claim.tenant) == 0 ||
-            is_provider(t, source->signers));
+    return strcmp(source->signers->tenant, t->claim.tenant) == 0 || is_provider(t, source->signers);
 }
 
-/* Whether the origin may use the author's domain; leaves those that may sign in the match. */
+/* Whether the origin may use the author's domain, and somebody's key for it; leaves those that may
+ * sign in the match. */
 static bool is_allowed(const struct policy_thought *t, struct policy_match *match)
 {
     size_t kept = 0;
     if (t->claim.type == CLAIM_PROVIDER)
         return true;
-    if (match->owner != NULL)
-        return t->claim.type == CLAIM_TENANT && strcmp(match->owner->tenant, t->claim.tenant) == 0;
+    if (t->claim.type != CLAIM_TENANT ||
+        (match->owner != NULL && strcmp(match->owner->tenant, t->claim.tenant) != 0))
+        return false;
     for (size_t i = 0; i < match->count; i++) {
-        if (rule_allows(t, &match->sources[i]))
+        if (may_use(t, &match->sources[i]))
             match->sources[kept++] = match->sources[i];
     }
     if (kept > 0)
         match->count = kept;
     return kept > 0;
+}
+
+/* Whose it is that was refused. */
+static const char *refused_tenant(const struct policy_thought *t, const struct policy_match *match)
+{
+    const char *source = match->sources[0].signers->tenant;
+    bool others = match->owner != NULL && (t->claim.type != CLAIM_TENANT ||
+                                           strcmp(match->owner->tenant, t->claim.tenant) != 0);
+    return others ? match->owner->tenant : source;
 }
 
 /* True: go on. */
@@ -197,10 +209,8 @@ static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *au
         policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
         return true;
     }
-    const char *tenant =
-        match->owner != NULL ? match->owner->tenant : match->sources[0].signers->tenant;
     err_set(&why, ST_DENIED, "%s may not sign for %s (tenant %s)", t->claim.who, author->domain,
-            tenant);
+            refused_tenant(t, match));
     policy_tell(t, "tenant", "%s%s", why.text, enforced ? "" : ", which tenant_check lets pass");
     if (enforced)
         policy_settle(t->out, POLICY_PASS_UNSIGNED, "tenant", "%s", why.text);
@@ -268,8 +278,7 @@ void policy_decide(const struct policy *policy, const struct policy_case *c,
     if (c->origin.peer.exempt) {
         policy_settle(out, POLICY_PASS_UNSIGNED, "exempt", "the client is exempt from signing");
     } else {
-        t.has_login =
-            policy->authenticated && login != NULL && grant_login(span_str(login), &t.login);
+        t.has_login = login != NULL && grant_login(span_str(login), &t.login);
         decide(&t);
     }
     policy_tell(&t, "decision", "%s", out->text);

@@ -96,14 +96,19 @@ static enum status claim_by_login(struct policy_thought *t)
 
 /* -- everybody else ----------------------------------------------------------------------- */
 
+/* An internal host, or one of the MTA's own daemons. */
+static bool is_ours(const struct policy_thought *t)
+{
+    return t->c->origin.peer.internal || daemon_listed(t->policy, t->c->origin.daemon_name);
+}
+
 static void claim_by_address(struct policy_thought *t)
 {
-    bool listed = daemon_listed(t->policy, t->c->origin.daemon_name);
-    bool ours = t->c->origin.peer.internal || listed;
+    bool ours = is_ours(t);
     if (ours && t->policy->internal_is_provider) {
         t->claim.type = CLAIM_PROVIDER;
         policy_tell(t, "grant", "%s may sign for every tenant (%s)", t->claim.who,
-                    listed ? "trust.daemon_names" : "trust.internal_hosts");
+                    t->c->origin.peer.internal ? "trust.internal_hosts" : "trust.daemon_names");
     } else if (ours) {
         set_unbound(t, "it has no grant, and trust.internal_is_provider is no");
     } else {
@@ -155,7 +160,12 @@ enum status policy_claim_find(struct policy_thought *t)
         snprintf(t->claim.who, sizeof t->claim.who, "the provider");
         return ST_OK;
     }
-    if (t->policy->authenticated && given(origin->login))
+    if (!given(origin->login))
+        return claim_by_client(t);
+    if (t->policy->authenticated || is_ours(t))
         return claim_by_login(t);
-    return claim_by_client(t);
+    name_client(t);
+    policy_tell(t, "grant", "%s is not internal, and logins do not count (trust.authenticated)",
+                t->claim.who);
+    return ST_OK;
 }

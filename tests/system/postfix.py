@@ -77,20 +77,22 @@ postlog   unix-dgram n - n - 1  postlogd
 
 class Postfix:
     """milters: name -> address as smtpd_milters takes it ("" for none). `local` names the one
-    for mail submitted with the sendmail command."""
+    for mail submitted with the sendmail command. `main` is more of main.cf, `options` what one
+    service has besides: name -> settings."""
 
-    def __init__(self, root, sink, milters, local):
+    def __init__(self, root, sink, milters, local, main="", options=None):
         self.root = root
         self.sink = sink
         self.ports = {name: free_port() for name in milters}
         self._count = 0
         self.config = os.path.join(root, "etc")
         for folder in (self.config, f"{root}/queue"):
-            os.makedirs(folder)
+            os.makedirs(folder, exist_ok=True)
         self._write("main.cf", MAIN.format(root=root, sink_port=sink.port,
-                                           local_milter=milters[local]))
+                                          local_milter=milters[local]) + main)
         self._write("master.cf", MASTER + "".join(
             f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd\n  -o smtpd_milters={address}\n"
+            + "".join(f"  -o {option}\n" for option in (options or {}).get(name, ()))
             for name, address in milters.items()))
         subprocess.run(["postfix", "-c", self.config, "check"], check=True)
         self.process = Process("postfix", [MASTER_PROGRAM, "-c", self.config, "-d"],

@@ -8,6 +8,8 @@ from process import wait_for
 
 
 class _Session(socketserver.StreamRequestHandler):
+    disable_nagle_algorithm = True  # short replies to pipelined commands took 40 ms more
+
     def reply(self, text):
         self.wfile.write(text.encode("ascii") + b"\r\n")
 
