@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/command.h"
 #include "admin/import_batch.h"
+#include "admin/import_opendkim.h"
 #include "admin/import_source.h"
 #include "admin/progress.h"
 #include "admin/rows.h"
@@ -174,6 +175,10 @@ static enum status import_domains(struct admin *admin, const struct args *args, 
 static const struct command commands[] = {
     {"domains", "FILE [--stop-on-error]",
      "adds domains and keys from JSON lines or CSV (-: standard input)", import_domains},
+    {"opendkim", IMPORT_OPENDKIM_USAGE,
+     "takes over the keys and rules of an OpenDKIM (T %: a tenant for each domain); tells what it "
+     "would do, and does it with --yes",
+     import_opendkim},
     {NULL, NULL, NULL, NULL},
 };
 

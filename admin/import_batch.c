@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/import_store.h"
 #include "admin/parallel.h"
 #include "admin/rows.h"
 
@@ -71,23 +72,11 @@ static enum status find_tenant(struct import_batch *batch, const char *name, str
         return ST_OK;
     kind_clear(&kind_tenant, &batch->tenant);
     enum status status = admin_named(store_tenant(batch->store, name, &batch->tenant, err), err);
-    if (status != ST_OK)
+    if (status == ST_INVALID && batch->make_tenants)
+        status = ST_OK; /* the transaction sees to it */
+    if (batch->tenant.name == NULL || status != ST_OK)
         kind_clear(&kind_tenant, &batch->tenant);
     return status;
-}
-
-/* Whether a row asks for one certain key, and not only for a domain with keys. */
-static bool is_of_key(const struct import_row *row)
-{
-    return row->selector != NULL || row->pem.len > 0;
-}
-
-static enum status check_owner(const struct import_row *row, const struct domain *found,
-                               struct err *err)
-{
-    if (strcmp(found->tenant, row->domain.tenant) == 0)
-        return ST_OK;
-    return err_set(err, ST_CONFLICT, "domain %s: belongs to tenant %s", found->name, found->tenant);
 }
 
 /* A key to make that was made already. With a private key there is more to compare, which the
@@ -95,7 +84,7 @@ static enum status check_owner(const struct import_row *row, const struct domain
 static enum status look_for_key(struct import_batch *batch, struct import_row *row, struct err *err)
 {
     struct key key = {.domain = NULL};
-    if (row->selector == NULL || row->pem.len > 0)
+    if (row->selector == NULL || import_store_has_private_key(row))
         return ST_OK;
     enum status status = store_key(batch->store, row->domain.name, row->selector, &key, err);
     if (status == ST_OK)
@@ -140,8 +129,8 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     const struct domain *standing =
         status == ST_NOT_FOUND ? &adding_row(batch, row)->domain : &domain;
     if (status == ST_OK)
-        status = check_owner(row, &domain, err);
-    if (status == ST_OK && is_of_key(row))
+        status = import_store_check_owner(row, &domain, err);
+    if (status == ST_OK && import_store_is_of_key(row))
         status = look_for_key(batch, row, err);
     else if (status == ST_OK)
         row->outcome = IMPORT_EXISTED;
@@ -207,96 +196,14 @@ struct share {
     enum import_outcome outcomes[IMPORT_BATCH_ROWS];
 };
 
-/* The key the row asks for, if its domain has it: by selector, or by its public half. */
-static enum status find_key(struct store_tx *tx, const struct import_row *row, bool *found_out,
-                            struct err *err)
-{
-    struct query query = {.kind = &kind_key};
-    struct rows keys = {.kind = &kind_key};
-    const struct keys_draft *draft = row->pem.len > 0 ? &row->drafts[0] : NULL;
-    rows_where_text(&query, "domain", row->domain.name);
-    if (row->selector != NULL)
-        rows_where_text(&query, "selector", row->selector);
-    enum status status = store_tx_find(tx, &query, rows_take, &keys, err);
-    *found_out = false;
-    for (size_t i = 0; status == ST_OK && i < keys.count; i++) {
-        const struct key *key = rows_at(&keys, i);
-        bool same = draft == NULL ||
-                    span_equal(buf_span(&key->public_key), buf_span(&draft->key.public_key));
-        if (row->selector != NULL && !same)
-            status = err_set(err, ST_CONFLICT, "key %s %s: exists already, with another value",
-                             key->domain, key->selector);
-        *found_out = *found_out || same;
-    }
-    rows_clear(&keys);
-    return status;
-}
-
-static enum status add_domain(struct store_tx *tx, const struct domain *domain, struct err *err)
-{
-    struct domain copy = {.name = NULL};
-    enum status status = kind_copy(&kind_domain, domain, &copy, err);
-    if (status == ST_OK)
-        status = store_tx_put(tx, &kind_domain, &copy, "domain.add", err);
-    kind_clear(&kind_domain, &copy);
-    return status;
-}
-
-/* Drafts and records are copied, so that a transaction can be done again. */
-static enum status add_keys(struct store_tx *tx, const struct import_batch *batch,
-                            const struct import_row *row, const char *delegation, struct err *err)
-{
-    struct keys_place place = {.vault = batch->vault,
-                               .domain = row->domain.name,
-                               .tenant = row->domain.tenant,
-                               .delegation = delegation,
-                               .selector = row->selector,
-                               .template = batch->settings->lifecycle.selector,
-                               .activate = row->activate};
-    enum status status = ST_OK;
-    for (size_t i = 0; status == ST_OK && i < row->draft_count; i++) {
-        struct keys_draft draft = {.secret = row->drafts[i].secret}; /* borrowed */
-        status = kind_copy(&kind_key, &row->drafts[i].key, &draft.key, err);
-        if (status == ST_OK)
-            status = keys_add(tx, &place, &draft, err);
-        kind_clear(&kind_key, &draft.key);
-    }
-    return status;
-}
-
-static enum status store_row(struct store_tx *tx, const struct import_batch *batch,
-                             const struct import_row *row, enum import_outcome *outcome_out,
-                             struct err *err)
-{
-    bool there = false;
-    const char *delegation = row->domain.delegation;
-    struct domain found = {.name = span_dup(span_str(row->domain.name))};
-    if (found.name == NULL)
-        return err_set(err, ST_TEMP, "no memory");
-    enum status status = store_tx_get(tx, &kind_domain, &found, err);
-    if (status == ST_NOT_FOUND) {
-        status = add_domain(tx, &row->domain, err);
-    } else if (status == ST_OK) {
-        there = !is_of_key(row);
-        delegation = found.delegation;
-        status = check_owner(row, &found, err);
-        if (status == ST_OK && !there)
-            status = find_key(tx, row, &there, err);
-    }
-    if (status == ST_OK && !there)
-        status = add_keys(tx, batch, row, delegation, err);
-    *outcome_out = there ? IMPORT_EXISTED : IMPORT_ADDED;
-    kind_clear(&kind_domain, &found);
-    return status;
-}
-
 static enum status store_share(struct store_tx *tx, void *arg, struct err *err)
 {
     struct share *share = arg;
     enum status status = ST_OK;
     for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
         if (share->batch->rows[i].outcome == IMPORT_PENDING)
-            status = store_row(tx, share->batch, &share->batch->rows[i], &share->outcomes[i], err);
+            status = import_store_row(tx, share->batch, &share->batch->rows[i], &share->outcomes[i],
+                                      err);
     return status;
 }
 

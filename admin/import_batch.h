@@ -13,10 +13,11 @@
 enum { IMPORT_BATCH_ROWS = 200 };
 
 struct import_batch {
-    struct admin *admin; /* this and the next three are set by the caller */
+    struct admin *admin; /* this and the next four are set by the caller */
     const struct settings *settings;
     const struct vault *vault;
-    bool stop; /* no row behind one that fails is taken */
+    bool stop;         /* no row behind one that fails is taken */
+    bool make_tenants; /* those that are not there are added with their first domain */
     struct store *store;
     struct import_row *rows; /* IMPORT_BATCH_ROWS of them */
     size_t count;

@@ -44,6 +44,9 @@ struct import_row {
     struct buf pem;        /* secret; empty: keys are made */
     int algorithm;         /* the private key's must be; -1: any */
     bool activate;
+    bool reserved;
+    struct rule *const *rules; /* that go with the key; borrowed, without their versions */
+    size_t rule_count;
     struct keys_draft drafts[DKIM_ALGORITHMS];
     size_t draft_count;
     enum import_outcome outcome;

@@ -24,6 +24,7 @@ enum settings_tenant_check { TENANT_CHECK_ENFORCE, TENANT_CHECK_LOG, TENANT_CHEC
 /* Section [ldap]. */
 struct settings_ldap {
     char *bind_dn, *bind_password_file, *ca_file, *sasl_mechanism;
+    struct span bind_password; /* no setting: of those who have it without a file, else empty */
     bool starttls, referrals, allow_unsealed_keys;
     char *map_filter; /* "": the directory has our own schema, and the next are not used */
     char *map_domain, *map_selector, *map_key, *map_active, *map_tenant;

@@ -158,10 +158,14 @@ enum status bind_account(LDAP *ld, const struct settings_ldap *settings, int64_t
         return ST_OK;
     if (strcmp(mechanism, "EXTERNAL") == 0)
         return bind_once(ld, &(struct bind){NULL, mechanism, SPAN_LIT("")}, deadline_ms, err);
-    if (settings->bind_password_file[0] != '\0')
+    if (settings->bind_password.len > 0)
+        buf_append_span(&account.password, settings->bind_password);
+    else if (settings->bind_password_file[0] != '\0')
         st = read_password(settings->bind_password_file, &account.password, err);
     else if (mechanism[0] == '\0')
         st = err_set(err, ST_BROKEN, "ldap.bind_password_file: needed for a simple bind");
+    if (st == ST_OK)
+        st = buf_check(&account.password, "password", err);
     if (st == ST_OK && mechanism[0] == '\0')
         st = bind_once(ld,
                        &(struct bind){account.name, LDAP_SASL_SIMPLE, buf_span(&account.password)},

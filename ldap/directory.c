@@ -32,6 +32,7 @@ static const struct {
     {LDAP_AUTH_UNKNOWN, ST_DENIED, false},
     {LDAP_CONSTRAINT_VIOLATION, ST_INVALID, false},
     {LDAP_INVALID_SYNTAX, ST_INVALID, false},
+    {LDAP_INVALID_DN_SYNTAX, ST_INVALID, false},
     {LDAP_BUSY, ST_TEMP, true},
     {LDAP_UNAVAILABLE, ST_TEMP, true},
     {LDAP_UNWILLING_TO_PERFORM, ST_TEMP, true}, /* a server that only reads at the moment */

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/import_opendkim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/lines.h"
+#include "admin/takeover_conf.h"
+#include "admin/takeover_report.h"
+#include "admin/takeover_source.h"
+#include "admin/takeover_store.h"
+
+enum { TIMEOUT_MS = 30000, DOMAINS_MAX = 5000000 };
+
+/* One import. */
+struct migration {
+    struct admin *admin;
+    const struct args *args;
+    struct notes *notes;
+    struct configuration configuration;
+    struct takeover_context context;
+    struct signing *signing;
+    struct takeover takeover;
+    char **domains; /* of --domains */
+    size_t domain_count;
+    struct takeover_store store;
+    struct buf conf;
+};
+
+/* -- reading -------------------------------------------------------------------------------- */
+
+static enum status override(struct migration *m, const char *option, const char *name,
+                            struct err *err)
+{
+    const char *value = args_option(m->args, option);
+    return value != NULL ? configuration_set(&m->configuration, name, value, err) : ST_OK;
+}
+
+/* With tables alone everything else is as OpenDKIM has it by default. Keys that it would not use
+ * because others may read their files are taken, and told of. */
+static enum status configure(struct migration *m, struct err *err)
+{
+    const char *path = args_option(m->args, "--config");
+    bool tables = args_has(m->args, "--key-table") && args_has(m->args, "--signing-table");
+    if (path == NULL && !tables)
+        return err_set(err, ST_INVALID,
+                       "give --config, or --key-table together with --signing-table");
+    enum status status =
+        path != NULL ? admin_named(configuration_read(path, m->notes, &m->configuration, err), err)
+                     : configuration_set(&m->configuration, "Mode", "s", err);
+    if (status == ST_OK)
+        status = override(m, "--key-table", "KeyTable", err);
+    if (status == ST_OK)
+        status = override(m, "--signing-table", "SigningTable", err);
+    if (status == ST_OK)
+        status = override(m, "--internal-hosts", "InternalHosts", err);
+    return status == ST_OK ? configuration_set(&m->configuration, "RequireSafeKeys", "no", err)
+                           : status;
+}
+
+static enum status open_signing(struct migration *m, struct err *err)
+{
+    m->context = (struct takeover_context){&m->configuration, m->notes, TIMEOUT_MS};
+    const struct signing_options options = {.configuration = &m->configuration,
+                                            .notes = m->notes,
+                                            .sources = takeover_sources,
+                                            .source_count = TAKEOVER_SOURCES,
+                                            .source_context = &m->context};
+    enum status status = admin_named(signing_open(&options, &m->signing, err), err);
+    if (status == ST_OK && signing_stop(m->signing)[0] != '\0')
+        return err_set(err, ST_INVALID, "OpenDKIM does not start with this: %s",
+                       signing_stop(m->signing));
+    return status;
+}
+
+static enum status add_domain(struct migration *m, struct span line, struct err *err)
+{
+    char name[DKIM_DOMAIN_SIZE];
+    if (line.len == 0 || line.data[0] == '#')
+        return ST_OK;
+    if (dkim_domain_normalize(line, name, err) != ST_OK)
+        return ST_INVALID;
+    if ((m->domain_count & (m->domain_count - 1)) == 0) {
+        char **grown = realloc(m->domains, 2 * (m->domain_count + 1) * sizeof *grown);
+        if (grown == NULL)
+            return err_set(err, ST_TEMP, "no memory");
+        m->domains = grown;
+    }
+    m->domains[m->domain_count] = strdup(name);
+    return m->domains[m->domain_count++] != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
+}
+
+static enum status read_domains(struct migration *m, struct err *err)
+{
+    const char *path = args_option(m->args, "--domains");
+    struct lines lines = {.fd = -1};
+    if (path == NULL)
+        return ST_OK;
+    enum status status = lines_open(path, &lines, err);
+    while (status == ST_OK && (status = lines_next(&lines, err)) == ST_OK) {
+        status = m->domain_count < DOMAINS_MAX
+                     ? add_domain(m, span_trim(buf_span(&lines.text)), err)
+                     : err_set(err, ST_INVALID, "more than %d domains", DOMAINS_MAX);
+        if (status != ST_OK)
+            err_context(err, "%s:%lld", path, (long long)lines.number);
+    }
+    lines_close(&lines);
+    return status == ST_NOT_FOUND ? ST_OK : status;
+}
+
+static enum status plan(struct migration *m, struct err *err)
+{
+    const struct takeover_domains domains = {(const char *const *)m->domains, m->domain_count};
+    m->takeover.signing = m->signing;
+    m->takeover.configuration = &m->configuration;
+    m->takeover.notes = m->notes;
+    return takeover_plan(&m->takeover, &domains, err);
+}
+
+/* -- the settings file ------------------------------------------------------------------------ */
+
+static enum status make_conf(struct migration *m, struct err *err)
+{
+    struct takeover_conf conf = {
+        .configuration = &m->configuration, .signing = m->signing, .notes = m->notes};
+    enum status status = admin_settings(m->admin, &conf.settings, err);
+    return status == ST_OK ? takeover_conf_make(&conf, &m->conf, err) : status;
+}
+
+/* Never over a file that is there. */
+static enum status write_conf(const struct migration *m, struct err *err)
+{
+    const char *path = args_option(m->args, "--write-conf");
+    if (path == NULL || m->admin->dry_run)
+        return ST_OK;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_set(err, errno == EEXIST ? ST_CONFLICT : ST_INVALID, "%s: %s", path,
+                       strerror(errno));
+    bool whole = write(fd, m->conf.data, m->conf.len) == (ssize_t)m->conf.len;
+    int fault = errno;
+    if (close(fd) == 0 && whole)
+        return ST_OK;
+    (void)unlink(path);
+    return err_set(err, ST_TEMP, "%s: %s", path, strerror(fault));
+}
+
+/* -- the whole -------------------------------------------------------------------------------- */
+
+static enum status prepare(struct migration *m, struct err *err)
+{
+    enum status status = configure(m, err);
+    if (status == ST_OK)
+        status = read_domains(m, err);
+    if (status == ST_OK)
+        status = open_signing(m, err);
+    if (status == ST_OK)
+        status = plan(m, err);
+    return status == ST_OK ? make_conf(m, err) : status;
+}
+
+static enum status carry_out(struct migration *m, struct err *err)
+{
+    m->store = (struct takeover_store){
+        .admin = m->admin, .takeover = &m->takeover, .tenant = args_option(m->args, "--tenant")};
+    enum status status = ST_OK;
+    if (args_has(m->args, "--check-dns"))
+        status = takeover_report_dns(m->admin, &m->takeover, err);
+    if (status == ST_OK)
+        status = takeover_store_run(&m->store, err);
+    if (status == ST_OK)
+        status = write_conf(m, err);
+    if (status == ST_OK)
+        status = notes_check(m->notes, err);
+    return status;
+}
+
+static void clear(struct migration *m)
+{
+    for (size_t i = 0; i < m->domain_count; i++)
+        free(m->domains[i]);
+    free(m->domains);
+    takeover_clear(&m->takeover);
+    signing_close(m->signing);
+    configuration_clear(&m->configuration);
+    notes_free(m->notes);
+    buf_clear(&m->conf);
+}
+
+enum status import_opendkim(struct admin *admin, const struct args *args, struct err *err)
+{
+    struct migration m = {.admin = admin, .args = args, .notes = notes_new()};
+    admin->dry_run = admin->dry_run || !admin->yes;
+    enum status status = m.notes != NULL ? prepare(&m, err) : err_set(err, ST_TEMP, "no memory");
+    if (status == ST_OK)
+        status = carry_out(&m, err);
+    if (status == ST_OK) {
+        const struct takeover_report report = {&m.store, buf_span(&m.conf)};
+        takeover_report_tell(admin, &report);
+        size_t refused = notes_count_of(m.notes, NOTES_REFUSED);
+        if (refused > 0)
+            status = err_set(err, ST_NOT_FOUND, "%zu things are not taken over", refused);
+    }
+    clear(&m);
+    return status;
+}

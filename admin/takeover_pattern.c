@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/takeover.h"
+
+/* -- adding ------------------------------------------------------------------------------- */
+
+static void format_text(const struct takeover_author *author, const char *host, struct buf *out)
+{
+    if (author->user.len > 0) {
+        for (size_t i = 0; i < author->user.len; i++)
+            buf_append_char(out, ascii_lower(author->user.data[i]));
+        buf_append_char(out, '@');
+    }
+    buf_append_str(out, author->level == RULE_ABOVE ? "." : "");
+    buf_append_str(out, host);
+}
+
+static enum status add(struct takeover *takeover, const struct takeover_author *author,
+                       const char *host, struct notes_place place, struct err *err)
+{
+    struct buf text = BUF_INIT(0);
+    format_text(author, host, &text);
+    struct takeover_pattern *pattern = takeover_find_pattern(takeover, buf_cstr(&text));
+    bool there = pattern != NULL;
+    if (!there)
+        pattern = calloc(1, sizeof *pattern + text.len + 1);
+    if (!there && pattern != NULL) {
+        memcpy(pattern->text, buf_cstr(&text), text.len + 1);
+        pattern->level = author->level;
+        pattern->place = place;
+        pattern->host = strdup(host);
+        pattern->user = author->user.len > 0 ? span_dup(author->user) : NULL;
+        pattern->wanted = author->wanted.len > 0 ? span_dup(author->wanted) : NULL;
+        HASH_ADD_STR(takeover->patterns, text, pattern);
+    }
+    buf_clear(&text);
+    bool whole = pattern != NULL && pattern->hh.tbl != NULL && pattern->host != NULL &&
+                 (author->user.len == 0 || pattern->user != NULL);
+    return whole ? ST_OK : err_set(err, ST_TEMP, "no memory");
+}
+
+enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
+                                 struct notes_place place, struct err *err)
+{
+    char host[DKIM_DOMAIN_SIZE];
+    struct err why = {0};
+    struct span shown = span_head(author->host, 300);
+    if (author->level == RULE_EVERYWHERE)
+        return add(takeover, author, RULE_ANYWHERE, place, err);
+    if (dkim_domain_normalize(author->host, host, &why) == ST_OK)
+        return add(takeover, author, host, place, err);
+    notes_add(takeover->notes, NOTES_REFUSED, place, "%.*s: %s", (int)shown.len, shown.data,
+              why.text);
+    return ST_OK;
+}
+
+struct takeover_pattern *takeover_find_pattern(const struct takeover *takeover, const char *text)
+{
+    struct takeover_pattern *found = NULL;
+    HASH_FIND_STR(takeover->patterns, text, found);
+    return found;
+}
+
+/* -- the next one ------------------------------------------------------------------------- */
+
+static struct takeover_pattern *find_form(const struct takeover *takeover, enum rule_level level,
+                                          const char *user, const char *place)
+{
+    char text[RULE_PATTERN_MAX + 1];
+    if (level == RULE_EVERYWHERE && user == NULL)
+        return takeover_find_pattern(takeover, RULE_ANYWHERE);
+    return rule_form(level, user, place, text) ? takeover_find_pattern(takeover, text) : NULL;
+}
+
+/* With the user (if it has one) and without, but not the pattern itself. */
+static struct takeover_pattern *find_forms(const struct takeover *takeover, enum rule_level level,
+                                           const struct takeover_pattern *of, const char *place)
+{
+    struct takeover_pattern *found = NULL;
+    if (of->user != NULL)
+        found = find_form(takeover, level, of->user, place);
+    if (found == NULL || found == of)
+        found = find_form(takeover, level, NULL, place);
+    return found != of ? found : NULL;
+}
+
+struct takeover_pattern *takeover_next_pattern(const struct takeover *takeover,
+                                               const struct takeover_pattern *pattern)
+{
+    const char *names[DKIM_CANDIDATES_MAX];
+    size_t count = 0;
+    struct takeover_pattern *found = NULL;
+    if (pattern->level != RULE_EVERYWHERE)
+        count = dkim_domain_candidates(pattern->host, names);
+    if (pattern->level == RULE_AT)
+        found = find_forms(takeover, RULE_AT, pattern, pattern->host);
+    for (size_t i = pattern->level == RULE_ABOVE ? 0 : 1; i < count && found == NULL; i++)
+        found = find_forms(takeover, RULE_ABOVE, pattern, names[i]);
+    return found != NULL ? found : find_forms(takeover, RULE_EVERYWHERE, pattern, RULE_ANYWHERE);
+}
+
+/* -- keys of tables ----------------------------------------------------------------------- */
+
+/* One key on its way. */
+struct reading {
+    struct takeover *takeover;
+    struct span key, wanted;
+    struct notes_place place;
+};
+
+static void note(const struct reading *reading, enum notes_grade grade, const char *what)
+{
+    struct span shown = span_head(reading->key, 300);
+    notes_add(reading->takeover->notes, grade, reading->place, "%.*s: %s", (int)shown.len,
+              shown.data, what);
+}
+
+static enum status add_author(const struct reading *reading, struct span user, struct span host,
+                              enum rule_level level, struct err *err)
+{
+    const struct takeover_author author = {user, host, level, reading->wanted};
+    return takeover_add_pattern(reading->takeover, &author, reading->place, err);
+}
+
+static size_t last_at(struct span key)
+{
+    size_t at = key.len;
+    while (at > 0 && key.data[at - 1] != '@')
+        at--;
+    return at;
+}
+
+static bool has_star(struct span text)
+{
+    return span_find(text, '*') < text.len;
+}
+
+/* What stands behind the @, in file: and the like: `host`, `.host` or `*`. */
+static enum status read_host(const struct reading *reading, struct span user, struct span host,
+                             struct err *err)
+{
+    struct span none = {NULL, 0};
+    if (span_equal(host, SPAN_LIT("*")))
+        return add_author(reading, user, none, RULE_EVERYWHERE, err);
+    if (host.len > 0 && host.data[0] == '.')
+        return add_author(reading, user, span_from(host, 1), RULE_ABOVE, err);
+    return add_author(reading, user, host, RULE_AT, err);
+}
+
+static enum status read_plain(const struct reading *reading, struct err *err)
+{
+    size_t at = last_at(reading->key);
+    struct span none = {NULL, 0};
+    struct span user = span_head(reading->key, at > 0 ? at - 1 : 0);
+    struct span host = span_from(reading->key, at);
+    if (at == 0)
+        return read_host(reading, none, host, err);
+    if (user.len > 0 && !span_equal(user, SPAN_LIT("*")) && !has_star(span_from(host, 1)))
+        return read_host(reading, user, host, err);
+    note(reading, NOTES_REFUSED,
+         "never matched anybody, because patterns with * want a table of type refile:; as meant it "
+         "would be `inkan rule add` with the host alone");
+    return ST_OK;
+}
+
+/* Behind a * at the beginning of a host; with a dot there it is exactly those below. */
+static enum status read_tail(const struct reading *reading, struct span user, struct span tail,
+                             struct err *err)
+{
+    if (tail.len == 0)
+        return add_author(reading, user, tail, RULE_EVERYWHERE, err);
+    if (has_star(tail)) {
+        note(reading, NOTES_REFUSED, "has a * that no pattern here can have");
+        return ST_OK;
+    }
+    if (tail.data[0] == '.')
+        return add_author(reading, user, span_from(tail, 1), RULE_ABOVE, err);
+    note(reading, NOTES_CHANGED,
+         "matched every host that ends so, others' as well; taken over for this host and all below "
+         "it");
+    enum status status = add_author(reading, user, tail, RULE_AT, err);
+    return status == ST_OK ? add_author(reading, user, tail, RULE_ABOVE, err) : status;
+}
+
+static bool is_live(struct span key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (key.data[i] != '\0' && strchr("^$()[]{}|?\\", key.data[i]) != NULL)
+            return true;
+    return false;
+}
+
+static enum status read_expression(const struct reading *reading, struct err *err)
+{
+    struct span key = reading->key, none = {NULL, 0};
+    size_t at = last_at(key);
+    struct span user = span_head(key, at > 0 ? at - 1 : 0), host = span_from(key, at);
+    bool every = span_equal(user, SPAN_LIT("*"));
+    if (is_live(key)) {
+        note(reading, NOTES_REFUSED, "is a regular expression, which no pattern here can be");
+    } else if (at == 0 && !has_star(key)) {
+        note(reading, NOTES_NOTICE, "never matched anybody, because an author has an @");
+    } else if (at == 0 && key.data[0] == '*') {
+        return read_tail(reading, none, span_from(key, 1), err);
+    } else if (at == 0 || user.len == 0 || (has_star(user) && !every)) {
+        note(reading, NOTES_REFUSED, "has a * that no pattern here can have");
+    } else if (host.len > 0 && host.data[0] == '*') {
+        return read_tail(reading, every ? none : user, span_from(host, 1), err);
+    } else if (has_star(host)) {
+        note(reading, NOTES_REFUSED, "has a * that no pattern here can have");
+    } else {
+        return add_author(reading, every ? none : user, host, RULE_AT, err);
+    }
+    return ST_OK;
+}
+
+enum status takeover_add_key(struct takeover *takeover, const struct takeover_line *line,
+                             struct err *err)
+{
+    const struct reading reading = {takeover, line->key, line->wanted, line->place};
+    if (line->key.len == 0)
+        return ST_OK;
+    return line->expression ? read_expression(&reading, err) : read_plain(&reading, err);
+}
