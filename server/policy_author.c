@@ -70,9 +70,9 @@ static void tell_domain(const struct policy_thought *t, const struct signers *si
                  signers->broken_text);
     if (signers->unpublished > 0)
         snprintf(unshown, sizeof unshown, ", %zu that DNS does not show", signers->unpublished);
-    policy_tell(t, "domain", "%s of tenant %s%s: %zu active keys%s%s", signers->domain,
+    policy_tell(t, "domain", "%s of tenant %s%s: %zu active key%s%s%s", signers->domain,
                 signers->tenant, signs ? "" : " does not sign for subdomains", signers->count,
-                broken, unshown);
+                signers->count == 1 ? "" : "s", broken, unshown);
 }
 
 /* The name itself, or a parent: what stands there. */
