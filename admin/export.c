@@ -116,6 +116,8 @@ static enum status write_key(struct export *export, const struct domain *domain,
         set_text(object, "algorithm",
                  span_str(dkim_algorithm_name((enum dkim_algorithm)key->algorithm)));
         json_object_set_new(object, "activate", json_boolean(key->state == KEY_ACTIVE));
+        if (key->reserved != 0)
+            json_object_set_new(object, "reserved", json_true());
         set_text(object, "private_key", buf_span(&pem));
         secret_json_append(object, &export->output->text);
     }

@@ -15,11 +15,13 @@ enum own_field {
     OWN_PRIVATE_KEY,
     OWN_ACTIVATE,
     OWN_DELEGATE,
+    OWN_RESERVED,
     OWN_COUNT
 };
 
-static const char *const own_names[OWN_COUNT] = {
-    "domain", "tenant", "algorithm", "bits", "selector", "private_key", "activate", "delegate"};
+static const char *const own_names[OWN_COUNT] = {"domain",   "tenant",   "algorithm",
+                                                 "bits",     "selector", "private_key",
+                                                 "activate", "delegate", "reserved"};
 
 bool import_row_is_setting(const struct field *field)
 {
@@ -71,7 +73,9 @@ void import_row_clear(struct import_row *row)
     for (size_t i = 0; i < DKIM_ALGORITHMS; i++)
         keys_draft_clear(&row->drafts[i]);
     row->draft_count = row->plan.count = 0;
-    row->planned = false;
+    row->planned = row->reserved = false;
+    row->rules = NULL;
+    row->rule_count = 0;
     row->bits = 0;
 }
 
@@ -250,6 +254,8 @@ enum status import_row_read(const struct settings *settings, const struct import
         status = read_flag(values, OWN_ACTIVATE, &out->activate, err);
     if (status == ST_OK)
         status = read_flag(values, OWN_DELEGATE, &delegated, err);
+    if (status == ST_OK)
+        status = read_flag(values, OWN_RESERVED, &out->reserved, err);
     if (status == ST_OK && delegated)
         status = delegate(settings, &out->domain, err);
     return status == ST_OK ? read_keys(values, out, err) : status;

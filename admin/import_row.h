@@ -10,6 +10,7 @@
  *     private_key          PEM, instead of a key to make
  *     activate             yes or no (true or false): the keys sign at once
  *     delegate             yes or no: the domain's owner publishes CNAMEs to targets of ours
+ *     reserved             yes or no: the keys sign only where a rule names their selectors
  *     status               active or suspended
  *
  * and what `inkan domain set` may change. Rows come as texts from JSON or CSV (import_source.h)

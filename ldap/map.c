@@ -259,7 +259,7 @@ enum status map_lookup(struct driver_conn *conn, const char *const *names, size_
     bool any = false;
     buf_append_str(&filter, "(|");
     for (size_t i = 0; i < count; i++) {
-        if (names[i][0] == '\0')
+        if (names[i][0] == '\0' || strpbrk(names[i], "*#") != NULL) /* no domain has those */
             continue;
         append_filter(dir->map, span_str(names[i]), &filter);
         any = true;

@@ -403,6 +403,18 @@ def test_an_export_with_keys_is_read_back(filled, new_inkan):
     assert other.run("store", "check").returncode == DONE
 
 
+def test_reserved_keys_come_back_beside_the_others(inkan, new_inkan):
+    inkan.add_domain("reserved.example")
+    for selector in ("one", "two"):
+        inkan.ok("key", "new", "reserved.example", "--selector", selector, "--reserved",
+                 "--activate")
+    other = another(new_inkan, inkan.ok("export", "domains", "--with-keys"), 3)
+    assert state(other) == state(inkan)
+    keys = {key["selector"]: (key["reserved"], key["state"])
+            for key in other.json("key", "list", "reserved.example")}
+    assert keys == {"rsa": (False, "active"), "one": (True, "active"), "two": (True, "active")}
+
+
 def test_an_export_without_keys_gives_domains_with_keys_of_their_own(filled, new_inkan):
     text = filled.ok("export", "domains")
     assert "PRIVATE" not in text and "activate" not in text
