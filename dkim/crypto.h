@@ -66,6 +66,12 @@ enum status dkim_key_generate(enum dkim_algorithm algorithm, int bits, struct bu
  * EC key, a key of 512 bits, no PEM at all. */
 enum status dkim_key_import(struct span pem, enum dkim_algorithm *algorithm_out,
                             struct buf *private_out, struct err *err) MUST_CHECK;
+/* What somebody else's program would make of octets as a private key: PEM (whatever blocks are
+ * before the key) when they begin with `-----`, else DER. Looked at only: kinds and sizes that are
+ * refused everywhere else have an answer here. ST_INVALID: no private key in the open. */
+enum dkim_key_kind { DKIM_KEY_RSA, DKIM_KEY_ED25519, DKIM_KEY_OTHER };
+enum status dkim_key_look(struct span octets, enum dkim_key_kind *kind_out, int *bits_out,
+                          struct err *err) MUST_CHECK;
 /* The private key as PKCS#8 PEM, for an export asked for by name. */
 enum status dkim_key_export(const struct dkim_key *key, struct buf *pem_out,
                             struct err *err) MUST_CHECK;

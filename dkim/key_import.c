@@ -2,6 +2,7 @@
 #include "dkim/crypto.h"
 
 #include <openssl/asn1.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
@@ -160,4 +161,40 @@ enum status dkim_key_import(struct span pem, enum dkim_algorithm *algorithm_out,
     buf_clear(&octets);
     block_clear(&block);
     return status;
+}
+
+/* Nobody is asked for a passphrase. */
+static int no_passphrase(char *out, int size, int writing, void *arg)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+enum status dkim_key_look(struct span octets, enum dkim_key_kind *kind_out, int *bits_out,
+                          struct err *err)
+{
+    EVP_PKEY *key = NULL;
+    if (!octets.len || octets.len > PEM_FILE_MAX)
+        return err_set(err, ST_INVALID, "empty, or more than %d octets", PEM_FILE_MAX);
+    BIO *bio = BIO_new_mem_buf(octets.data, (int)octets.len);
+    if (!bio)
+        return err_set(err, ST_TEMP, "no memory to read a key");
+    if (span_has_prefix(octets, SPAN_LIT("-----")))
+        key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    else
+        key = d2i_PrivateKey_bio(bio, NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (!key)
+        return err_set(err, ST_INVALID, "no private key in the open");
+    int base = EVP_PKEY_get_base_id(key);
+    *kind_out = base == EVP_PKEY_RSA       ? DKIM_KEY_RSA
+                : base == EVP_PKEY_ED25519 ? DKIM_KEY_ED25519
+                                           : DKIM_KEY_OTHER;
+    *bits_out = EVP_PKEY_get_bits(key);
+    EVP_PKEY_free(key);
+    return ST_OK;
 }

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-FOLDERS = ("base", "dkim", "storage", "sql", "ldap", "dns", "server", "admin")
+FOLDERS = ("base", "dkim", "storage", "sql", "ldap", "dns", "opendkim", "server", "admin")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
