@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/against.h"
 #include "admin/command.h"
 #include "admin/decision.h"
 
@@ -206,6 +207,8 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
 {
     struct decision decision = {.policy = NULL};
     struct question question = {.client = NULL};
+    if (against_wanted(args))
+        return against_explain(admin, args, err);
     enum status status = decision_init(admin, &decision, err);
     if (status == ST_OK)
         status = read_question(decision.policy, args, &question, err);
@@ -225,7 +228,7 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
 static const struct command commands[] = {
     {"",
      "--from ADDR [--sender ADDR] [--envelope-from ADDR] [--login L] [--client IP] "
-     "[--client-name NAME] [--daemon-name N]",
+     "[--client-name NAME] [--daemon-name N] [--against opendkim] [--config FILE]",
      "tells step by step whether the daemon would sign, and with what", explain},
     {NULL, NULL, NULL, NULL},
 };

@@ -301,9 +301,15 @@ static void write_members(struct output *output, const struct kind *kind, const 
 
 void output_begin(struct output *output, const struct kind *kind, const void *record)
 {
+    output_member_begin(output, NULL, kind, record);
+}
+
+void output_member_begin(struct output *output, const char *member, const struct kind *kind,
+                         const void *record)
+{
     bool row = in_list(output) && !output->json;
     if (output->json) {
-        json_next(output, NULL);
+        json_next(output, member);
         buf_append_char(&output->text, '{');
     }
     push(output, false);

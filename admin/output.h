@@ -53,6 +53,9 @@ void output_list_end(struct output *output, const struct kind *kind);
 /* One object with all fields of the record, at the top or in a list; stays open for more members
  * until output_end. */
 void output_begin(struct output *output, const struct kind *kind, const void *record);
+/* The same as a member of an object; for people its fields are lines like the others. */
+void output_member_begin(struct output *output, const char *member, const struct kind *kind,
+                         const void *record);
 void output_text(struct output *output, const char *member, struct span value);
 /* A list of texts as one more member; a line each for people. */
 void output_texts(struct output *output, const char *member, const char *const *texts,

@@ -11,10 +11,10 @@ build_packages="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev libssl-
 # To build and run all tests.
 test_packages="$build_packages binutils libcmocka-dev universal-ctags clang clang-format
     libclang-rt-14-dev python3 python3-pytest python3-dkim python3-nacl perl libmail-dkim-perl
-    libnet-dns-perl opendkim openssl postfix sasl2-bin libsasl2-modules-db sqlite3 postgresql-15
-    pgbouncer memcached slapd ldap-utils libsasl2-modules libsasl2-modules-gssapi-mit krb5-kdc
-    krb5-admin-server bind9 bind9-utils bind9-dnsutils nsd unbound pdns-server
-    pdns-backend-sqlite3 python3-dnspython python3-yaml"
+    libnet-dns-perl opendkim opendkim-tools db5.3-util openssl postfix sasl2-bin
+    libsasl2-modules-db sqlite3 postgresql-15 pgbouncer memcached slapd ldap-utils
+    libsasl2-modules libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server bind9 bind9-utils
+    bind9-dnsutils nsd unbound pdns-server pdns-backend-sqlite3 python3-dnspython python3-yaml"
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

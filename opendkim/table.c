@@ -101,7 +101,7 @@ static enum status type_of_scheme(struct table *table, struct span scheme, struc
         return ST_OK;
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         if (span_equal_nocase(scheme, span_str(schemes[i])))
-            return err_set(err, ST_INVALID, "data sets of the type %s: cannot be read here",
+            return err_set(err, ST_DENIED, "data sets of the type %s cannot be read here",
                            schemes[i]);
     return err_set(err, ST_INVALID,
                    "OpenDKIM knows no data sets of the type \"%.*s\" (a list whose first entry has "
@@ -232,6 +232,11 @@ const char *table_name(const struct table *table)
 struct notes *table_notes(const struct table *table)
 {
     return table->options.notes;
+}
+
+struct notes_place table_place(const struct table *table)
+{
+    return table->options.place;
 }
 
 size_t table_count(const struct table *table)

@@ -70,9 +70,9 @@ struct table_options {
 struct table;
 
 /* Reads a data set as it stands in opendkim.conf, its type found as OpenDKIM finds it. ST_INVALID:
- * OpenDKIM would not start with it (the text says why), or a source for it is missing; ST_NOT_FOUND
- * and ST_BROKEN for files; ST_TEMP when a foreign one does not answer or memory is short. Errors
- * begin with the setting's name. */
+ * OpenDKIM would not start with it (the text says why); ST_DENIED: nothing here reads it;
+ * ST_NOT_FOUND and ST_BROKEN for files; ST_TEMP when a foreign one does not answer or memory is
+ * short. Errors begin with the setting's name. */
 enum status table_open(const char *spec, const struct table_options *options, struct table **out,
                        struct err *err) MUST_CHECK;
 void table_close(struct table *table); /* NULL is fine */
@@ -82,6 +82,8 @@ enum table_type table_type_of(const struct table *table);
 const char *table_name(const struct table *table);
 /* Those of the options; may be NULL. */
 struct notes *table_notes(const struct table *table);
+/* Where the setting stands. */
+struct notes_place table_place(const struct table *table);
 
 struct table_row {
     struct span key, value; /* as OpenDKIM reads them */

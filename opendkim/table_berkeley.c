@@ -57,7 +57,7 @@ static enum status judge(int state, struct err *err)
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0)
         return ST_OK;
     if (WIFEXITED(state) && WEXITSTATUS(state) == 127)
-        return err_set(err, ST_INVALID,
+        return err_set(err, ST_DENIED,
                        "neither db5.3_dump nor db_dump can be run (Debian: db5.3-util), and "
                        "nothing else reads Berkeley's files");
     return err_set(err, ST_INVALID, "db_dump cannot read it: not a data base of Berkeley's?");
