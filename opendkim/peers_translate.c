@@ -35,11 +35,15 @@ static void note(const struct reading *reading, enum notes_grade grade, const ch
 /* -- networks ----------------------------------------------------------------------------- */
 
 /* Takes the brackets off `[address]` and `[address]/bits`. */
-static void unbracket(char *text)
+static void unbracket(struct reading *reading)
 {
+    char *text = reading->text;
     char *end = strchr(text, ']');
     if (text[0] != '[' || end == NULL)
         return;
+    if (end[1] == '\0' && strchr(text, ':') == NULL)
+        note(reading, NOTES_CHANGED,
+             "in OpenDKIM it is up to chance whether an IPv4 address in brackets is found");
     memmove(end, end + 1, strlen(end));
     memmove(text, text + 1, strlen(text));
 }
@@ -170,7 +174,7 @@ static bool translate(struct reading *reading)
         return false;
     memset(reading->text, 0, sizeof reading->text);
     memcpy(reading->text, key.data, key.len);
-    unbracket(reading->text);
+    unbracket(reading);
     if (!translate_pattern(reading))
         return false;
     if (looks_numeric(reading->text))

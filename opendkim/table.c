@@ -314,6 +314,9 @@ enum status table_find(const struct table *table, struct span key, struct table_
                                       : table_index_find(table, key, &row)))
         return err_set(err, ST_NOT_FOUND, "no such key in %s", table->name);
     struct table_row found = table_row_at(table, row);
+    if (table->type == TABLE_BERKELEY && found.value.len > TABLE_BERKELEY_MAX)
+        return err_set(err, ST_BROKEN, "OpenDKIM has no room for a value of %zu octets",
+                       found.value.len);
     out->value = found.value;
     out->has_value = found.has_value;
     out->place = found.place;

@@ -37,7 +37,11 @@ enum table_use {
     TABLE_MACROS, /* MacroList: case matters; values are several, with `|` between */
 };
 
-enum { TABLE_LINE_MAX = 1023, TABLE_ROWS_MAX = 20000000 };
+enum {
+    TABLE_LINE_MAX = 1023,
+    TABLE_BERKELEY_MAX = 1024, /* octets of a value in db: that OpenDKIM has room for */
+    TABLE_ROWS_MAX = 20000000,
+};
 
 /* A row for somebody who walks a foreign data set; anything but ST_OK ends the walk. */
 typedef enum status table_take(void *arg, struct span key, struct span value, struct err *err);
@@ -106,7 +110,8 @@ struct table_found {
     struct buf octets; /* of a foreign one, what `value` points into */
 };
 /* What OpenDKIM's look-up of a key gives (in refile: what the first pattern gives that matches).
- * ST_NOT_FOUND, and what a source says. Clear with table_found_clear in every case. */
+ * ST_NOT_FOUND; ST_BROKEN when OpenDKIM's look-up fails; what a source says. Clear with
+ * table_found_clear in every case. */
 enum status table_find(const struct table *table, struct span key, struct table_found *out,
                        struct err *err) MUST_CHECK;
 void table_found_clear(struct table_found *found);

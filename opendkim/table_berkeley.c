@@ -12,7 +12,7 @@
 #include "opendkim/files.h"
 #include "opendkim/table_internal.h"
 
-enum { DUMP_SECONDS = 120, VALUE_MAX = 1024 };
+enum { DUMP_SECONDS = 120 };
 
 /* Berkeley's own program writes the file as text, and no library of theirs is needed. */
 static const char *const dumpers[] = {"db5.3_dump", "db_dump"};
@@ -125,10 +125,10 @@ static void note_record(const struct table *table, struct span key, struct span 
         table_note(table, NOTES_NOTICE, 0,
                    "%.*s: the key ends with a NUL, and OpenDKIM never finds it",
                    (int)span_head(key, span_find(key, '\0')).len, key.data);
-    if (value.len > VALUE_MAX)
+    if (value.len > TABLE_BERKELEY_MAX)
         table_note(table, NOTES_NOTICE, 0,
                    "%.*s: the value has %zu octets; OpenDKIM has room for %d and fails",
-                   (int)span_head(key, 200).len, key.data, value.len, VALUE_MAX);
+                   (int)span_head(key, 200).len, key.data, value.len, TABLE_BERKELEY_MAX);
 }
 
 static bool next_line(struct span *rest, struct span *line)
