@@ -18,7 +18,8 @@ struct table_slot {
     struct table_extent key, value, whole;
     size_t line;
     bool has_value, rest;
-    regex_t *pattern; /* of a refile's row with live metacharacters; NULL: wildcards will do */
+    bool live;        /* of a refile: a pattern in which more than * is not itself */
+    regex_t *pattern; /* of some of those that are live */
 };
 
 struct table_index;
@@ -31,6 +32,7 @@ struct table {
     struct buf content; /* secret */
     struct table_slot *slots;
     size_t count, cap;
+    size_t compiled; /* patterns */
     struct table_index *index;
     const struct table_source *source;
     void *handle;
