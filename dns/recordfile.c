@@ -9,7 +9,7 @@ enum {
     ALIASES_MAX = 8,   /* one after the other */
 };
 
-enum type { BARE, TXT, CNAME };
+enum type { BARE, TXT, CNAME, OTHER };
 
 struct entry {
     struct span name; /* into the text; without the final dot */
@@ -188,7 +188,10 @@ static enum status take_type(struct reader *reader, enum type *out, struct err *
         word = take_word(&ahead);
     if (class && !number && is_number(word))
         word = take_word(&ahead);
-    *out = is_word(word, "TXT") ? TXT : is_word(word, "CNAME") ? CNAME : BARE;
+    *out = is_word(word, "TXT")                          ? TXT
+           : is_word(word, "CNAME")                      ? CNAME
+           : is_word(word, "SOA") || is_word(word, "NS") ? OTHER
+                                                         : BARE;
     if (*out != BARE)
         *reader = ahead;
     else if (number || class)
@@ -222,7 +225,7 @@ static enum status take_value(struct reader *reader, enum type type, struct buf 
 {
     if (type == CNAME)
         buf_append_span(out, without_dot(take_word(reader)));
-    else if (type == TXT || peek(reader) == '"' || peek(reader) == '(')
+    else if (type == TXT || type == OTHER || peek(reader) == '"' || peek(reader) == '(')
         return take_strings(reader, out, err);
     else
         buf_append_span(out, span_trim(take_line(reader)));
@@ -245,7 +248,29 @@ static enum status take_record(struct reader *reader, struct recordfile *file, s
         return err_context(err, "line %zu", line);
     if (status == ST_OK && entry->value.len == 0)
         return err_set(err, ST_INVALID, "line %zu: a name without a value", line);
+    if (status == ST_OK && type == OTHER) {
+        buf_clear(&entry->value);
+        file->count--;
+    }
     return status;
+}
+
+/* A line for nsupdate: `update add` before a record, or a command that is none. True: there is
+ * nothing more in the line. */
+static bool take_command(struct reader *reader)
+{
+    static const char *const commands[] = {"server", "zone", "ttl", "send", "show", "answer"};
+    struct reader ahead = *reader;
+    struct span word = take_word(&ahead);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (is_word(word, commands[i]))
+            return true;
+    if (!is_word(word, "update"))
+        return false;
+    word = take_word(&ahead);
+    if (is_word(word, "add"))
+        *reader = ahead;
+    return is_word(word, "delete");
 }
 
 /* At the start of a line: whether it holds no record. */
@@ -261,7 +286,7 @@ static enum status read_all(struct reader *reader, struct recordfile *file, stru
         skip_blanks(reader);
         if (at_end(reader))
             break;
-        if (is_passed_over(reader))
+        if (is_passed_over(reader) || take_command(reader))
             take_line(reader);
         else if (peek(reader) == '$')
             status = fault(reader, "no directive but $TTL is understood: write full names", err);

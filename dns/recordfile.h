@@ -5,8 +5,10 @@
  * and the master-file form that dns/records.h writes, `NAME [TTL] [IN] TXT STRINGS` with
  * parentheses over several lines, escapes and `;` comments (RFC 1035 5.1). Instead of TXT either
  * may have CNAME and a name, which is followed. Lines that begin with
- * `;`, `#` or `$TTL` are passed over, other directives refused. Every record states its full
- * name; this is not a reader of zones.
+ * `;`, `#` or `$TTL` are passed over, and so are SOA and NS records; other directives are refused.
+ * Every record states its full name; this is not a reader of zones. Commands for nsupdate are read
+ * as well: `update add` stands before a record, all others are passed over. So is read whatever
+ * opendkim-genkey and opendkim-genzone write, as long as they are told to write full names.
  *
  * Immutable once read: any thread.
  */

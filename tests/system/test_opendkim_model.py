@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from inkan import BUILD, SANITIZER_ENV
+from inkan import BUILD, SANITIZER_ENV, Inkan
 from milter import ACCEPT, ALL_STEPS, CONTINUE, REJECT, REPLY_CODE, TEMPFAIL, Closed, Milter
 from peers import OpenDkim, tags_of
 from process import free_port
@@ -654,3 +654,29 @@ def test_a_user_that_is_none(place):
     answer = subprocess.run(["opendkim", "-f", "-x", conf], capture_output=True, timeout=30)
     assert answer.returncode != 0
     assert explain(conf, Ask())["action"] == "stopped"
+
+
+def genzone(place, *options):
+    path = f"{place['dir']}/zone"
+    subprocess.run(["opendkim-genzone", *options, "-o", path, f"file:{place['dir']}/keys"],
+                   check=True, capture_output=True, cwd=place["dir"])
+    return path
+
+
+def test_records_of_opendkims_own_tools(place):
+    """What opendkim-genkey and opendkim-genzone write is read as key records."""
+    folder = place["dir"]
+    subprocess.run(["opendkim-genkey", "-D", folder, "-d", "example.com", "-s", "gen", "-n", "a note",
+                    "-t", "-S", "-r", "--append-domain"], check=True, capture_output=True)
+    write_files({"keys": "k example.com:gen:{dir}/gen.private\n", "rules": "example.com k\n"}, place)
+    daemon = OpenDkim(folder, fill(TABLES, place))
+    try:
+        message = daemon.sign(MESSAGE.format("ann@example.com").encode())
+    finally:
+        daemon.stop()
+    inkan = Inkan(folder)
+    for path in (f"{folder}/gen.txt", genzone(place, "-F"), genzone(place, "-F", "-u"),
+                 genzone(place, "-F", "-S", "-N", "ns1.example.com.", "-d", "example.com"),
+                 genzone(place, "-F", "-t", "300")):
+        answer = inkan.run("verify", "--records", path, stdin=message)
+        assert answer.returncode == 0, answer.stdout + answer.stderr

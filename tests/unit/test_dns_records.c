@@ -294,6 +294,11 @@ static void record_files_are_read(void **state)
         {"alias on one line", "t.example v=1\ns.example CNAME T.example.\n", "v=1"},
         {"alias of an alias", "s.example CNAME t.\nt. 60 IN CNAME u\nu TXT \"v=1\"\n", "v=1"},
         {"alias of nothing", "s.example CNAME t.example.\n", NULL},
+        {"SOA and NS", "@ IN SOA a. b. (\n 1 ; serial\n 2 )\n\n\tIN\tNS\tn.\ns.example TXT v=1\n",
+         "v=1"},
+        {"nsupdate",
+         "server x\nzone example\nupdate add s.example. 60 TXT \"v=\" \"1\"\nsend\nanswer", "v=1"},
+        {"nsupdate, deleted", "update delete s.example. TXT\nsend\n", NULL},
         {"nothing", "", NULL},
     };
     (void)state;
