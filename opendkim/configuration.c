@@ -109,7 +109,7 @@ static void note_fate(const struct reader *reader, const struct configuration_kn
         const char *text;
     } fates[] = {
         [CONFIGURATION_TAKEN] = {NOTES_TAKEN, "is taken over"},
-        [CONFIGURATION_CHANGED] = {NOTES_CHANGED, "has another meaning"},
+        [CONFIGURATION_CHANGED] = {NOTES_CHANGED, "is different here"},
         [CONFIGURATION_REFUSED] = {NOTES_REFUSED, "cannot be taken over"},
         [CONFIGURATION_VERIFYING] = {NOTES_NOTICE, "matters only to verifying"},
         [CONFIGURATION_SERVICE] = {NOTES_NOTICE, "needs nothing"},

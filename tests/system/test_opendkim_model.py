@@ -65,8 +65,8 @@ INSIDE = SIMPLE + "InternalHosts file:{dir}/hosts\n"
 SIGN, UNSIGNED, FAIL = "sign", "unsigned", "tempfail"
 
 
-def rules(name, lines, asks, settings=TABLES, keys=KEYS, **more):
-    return Case(name, settings, asks, {"keys": keys, "rules": lines}, **more)
+def rules(name, lines, asks, settings=TABLES, keys=KEYS, more=None, actions=None):
+    return Case(name, settings, asks, {"keys": keys, "rules": lines, **(more or {})}, actions)
 
 
 def hosts(name, lines, asks, settings=INSIDE, **more):
@@ -201,6 +201,18 @@ RULE_CASES = [
     rules("relative data sets begin in BaseDirectory", "example.com k1\n",
           authors("a@example.com"), settings="BaseDirectory {dir}\nMode s\nKeyTable file:keys\n"
           "SigningTable file:rules\n", actions=[SIGN]),
+    rules("another root directory", "a@example.com k1\nb@example.com k2\nc@example.com k3\n",
+          authors("a@example.com", "b@example.com", "c@example.com"),
+          settings=TABLES + "ChangeRootDirectory {dir}\nBaseDirectory /usr\n",
+          keys="k1 example.com:s1:/rsa.pem\nk2 example.com:s2:./rsa.pem\n"
+          "k3 example.com:s1:{dir}/rsa.pem\n", actions=[SIGN, SIGN, FAIL]),
+    rules("nothing is secure in a root directory without users", "example.com k1\n",
+          authors("a@example.com"), settings=TABLES + "ChangeRootDirectory {dir}\n"
+          "RequireSafeKeys yes\n", keys="k1 example.com:s1:/rsa.pem\n", actions=[FAIL]),
+    rules("with users it is, whatever is above", "example.com k1\n", authors("a@example.com"),
+          settings=TABLES + "ChangeRootDirectory {dir}\nRequireSafeKeys yes\n",
+          keys="k1 example.com:s1:/rsa.pem\n", actions=[SIGN],
+          more={"etc/passwd": "root:x:0:0::/:/bin/sh\n", "etc/group": "root:x:0:\n"}),
     rules("base64 in the table", "a@example.com k1\nb@example.com k2\nc@example.com k3\n",
           authors("a@example.com", "b@example.com", "c@example.com"),
           keys="k1 example.com:s1:{b64short}\nk2 example.com:s1:{b64ed25519}\n"
@@ -463,6 +475,7 @@ def write_berkeley(path, records):
 
 def write_files(files, place):
     for name, text in files.items():
+        os.makedirs(os.path.dirname(f"{place['dir']}/{name}"), exist_ok=True)
         if isinstance(text, dict):
             write_berkeley(f"{place['dir']}/{name}",
                            {key: fill(value, place) for key, value in text.items()})
