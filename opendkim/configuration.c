@@ -284,7 +284,7 @@ void configuration_clear(struct configuration *configuration)
         free(configuration->files[i]);
     free(configuration->list);
     free(configuration->files);
-    *configuration = (struct configuration){NULL};
+    *configuration = (struct configuration){.list = NULL};
 }
 
 /* -- asking ------------------------------------------------------------------------------- */
