@@ -23,7 +23,7 @@ from milter import ACCEPT, ALL_STEPS, CONTINUE, REJECT, REPLY_CODE, TEMPFAIL, Cl
 from peers import OpenDkim, tags_of
 from process import free_port
 
-MESSAGE = ("From: {}\r\nTo: to@sink.test\r\nSubject: one\r\n"
+MESSAGE = ("From: {}\r\n{}To: to@sink.test\r\nSubject: one\r\n"
            "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\n\r\nBody.\r\n")
 SKIP_THE_BODY = 0x400  # SMFIP_SKIP
 SEEDS = range(*(int(n) for n in os.environ.get("INKAN_SEEDS", "0-12").split("-")))
@@ -37,6 +37,12 @@ class Ask:
     name: str = "client.test"
     login: str = None
     daemon: str = "mx.test"
+    sender: str = None
+    envelope: str = None
+
+    def message(self):
+        sender = f"Sender: {self.sender}\r\n" if self.sender else ""
+        return MESSAGE.format(self.author, sender).encode()
 
 
 @dataclass
@@ -120,6 +126,15 @@ SIMPLE_CASES = [
          authors("a@example.com"), actions=[SIGN]),
     Case("SenderHeaders with From", SIMPLE + "SenderHeaders Sender,FROM\n",
          authors("a@example.com"), actions=[SIGN]),
+    Case("Sender before From", SIMPLE + "SenderHeaders Sender,From\n",
+         [Ask(author="a@example.com", sender="b@example.org"),
+          Ask(author="a@example.org", sender="b@example.com")], actions=[UNSIGNED, SIGN]),
+    Case("From before Sender", SIMPLE + "SenderHeaders From,Sender\n",
+         [Ask(author="a@example.com", sender="b@example.org"),
+          Ask(author="a@example.org", sender="b@example.com")], actions=[SIGN, UNSIGNED]),
+    Case("a macro for the author", SIMPLE + "SenderMacro {mail_addr}\n",
+         [Ask(author="a@example.org", envelope="b@example.com"), Ask(author="a@example.com")],
+         actions=[SIGN, SIGN]),
     Case("exempt domains", SIMPLE + "ExemptDomains example.com,example.net\n",
          authors("a@example.com"), actions=[UNSIGNED]),
     Case("Mode v with a Domain and no key", "Mode v\nDomain example.com\n",
@@ -551,6 +566,10 @@ def explain(conf, ask):
                  "--daemon-name", ask.daemon]
     if ask.login:
         arguments += ["--login", ask.login]
+    if ask.sender:
+        arguments += ["--sender", ask.sender]
+    if ask.envelope:
+        arguments += ["--envelope-from", ask.envelope]
     answer = subprocess.run([f"{BUILD}/inkan", "--json", "explain", *arguments, "--against",
                              "opendkim", "--config", conf], capture_output=True, timeout=60,
                             env={**os.environ, **SANITIZER_ENV})
@@ -586,7 +605,9 @@ def do(daemon, ask):
             verdict, inserted = connect_as(milter, ask), []
             if verdict == CONTINUE:
                 milter.envelope("TEST0001", ask.login)
-                verdict = milter.content(MESSAGE.format(ask.author).encode())
+                if ask.envelope:
+                    milter.macros(b"N", {"{mail_addr}": ask.envelope})
+                verdict = milter.content(ask.message())
             if verdict == CONTINUE:
                 verdict, inserted = milter.end()
             if verdict == REPLY_CODE:
@@ -763,7 +784,7 @@ def test_records_of_opendkims_own_tools(place):
     write_files({"keys": "k example.com:gen:{dir}/gen.private\n", "rules": "example.com k\n"}, place)
     daemon = OpenDkim(folder, fill(TABLES, place))
     try:
-        message = daemon.sign(MESSAGE.format("ann@example.com").encode())
+        message = daemon.sign(Ask().message())
     finally:
         daemon.stop()
     inkan = Inkan(folder)
