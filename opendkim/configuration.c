@@ -8,7 +8,10 @@
 #include "base/nearest.h"
 #include "opendkim/files.h"
 
-enum { LEVELS_MAX = 5 }; /* an Include in the sixth file is too deep */
+enum {
+    LEVELS_MAX = 5, /* an Include in the sixth file is too deep */
+    FILES_MAX = 1000,
+};
 
 struct reader {
     struct configuration *out;
@@ -157,6 +160,10 @@ static enum status include(struct reader *reader, const char *path, struct err *
         stop(reader, "Include: more than %d files one in the other", LEVELS_MAX);
         return ST_OK;
     }
+    if (reader->out->file_count >= FILES_MAX) {
+        stop(reader, "Include: more than %d files", FILES_MAX);
+        return ST_OK;
+    }
     if (path[0] != '/')
         notes_add(reader->notes, NOTES_NOTICE, here(reader),
                   "Include: %s is relative to wherever OpenDKIM is started, not to this file; read "
@@ -272,6 +279,30 @@ enum status configuration_read(const char *path, struct notes *notes, struct con
 {
     struct reader reader = {.out = out, .notes = notes};
     return read_file(&reader, path, err);
+}
+
+enum status configuration_set(struct configuration *configuration, const char *name,
+                              const char *text, struct err *err)
+{
+    const char *file = NULL;
+    struct reader reader = {.out = configuration};
+    struct configuration_value value = {.known = configuration_knows(span_str(name))};
+    assert(value.known != NULL && value.known->type != CONFIGURATION_INCLUDE);
+    if (text[0] == '\0')
+        return err_set(err, ST_INVALID, "%s: has no value", name);
+    file = keep_file(configuration, "");
+    value.file = reader.file = file;
+    value.text = span_dup(span_str(text));
+    enum status status = ST_OK;
+    if (file == NULL || value.text == NULL)
+        status = err_set(err, ST_TEMP, "no memory for the setting %s", name);
+    else if (!read_value(&value))
+        status = err_set(err, ST_INVALID, "%s: not %s", name, allowed(value.known->type));
+    else
+        status = keep(&reader, &value, err);
+    if (status != ST_OK)
+        free(value.text);
+    return status;
 }
 
 void configuration_clear(struct configuration *configuration)
