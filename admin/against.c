@@ -69,6 +69,18 @@ static void add_macro(struct inquiry *out, const char *name, const char *value)
     out->macros[out->question.macro_count++] = (struct signing_macro){name, value};
 }
 
+static enum status add_field(struct dkim_fields *fields, struct span name, const char *address,
+                             struct err *err)
+{
+    struct buf value = BUF_INIT(0);
+    if (address == NULL)
+        return ST_OK;
+    buf_printf(&value, " %s", address);
+    enum status status = dkim_fields_add(fields, name, buf_span(&value), err);
+    buf_clear(&value);
+    return status;
+}
+
 static enum status read_client(const char *client, struct sockaddr_storage *out, struct err *err)
 {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET};
@@ -86,11 +98,11 @@ static enum status read_client(const char *client, struct sockaddr_storage *out,
  * address is in no list. */
 static enum status read_inquiry(const struct args *args, struct inquiry *out, struct err *err)
 {
-    struct buf from = BUF_INIT(0);
     const char *client = args_option(args, "--client");
     const char *login = args_option(args, "--login");
     const char *daemon_name = args_option(args, "--daemon-name");
     const char *host = args_option(args, "--client-name");
+    const char *envelope = args_option(args, "--envelope-from");
     if (client == NULL && login == NULL && daemon_name == NULL && host == NULL)
         client = "127.0.0.1";
     if (login != NULL) {
@@ -99,15 +111,18 @@ static enum status read_inquiry(const struct args *args, struct inquiry *out, st
     }
     if (daemon_name != NULL)
         add_macro(out, "{daemon_name}", daemon_name);
-    buf_printf(&from, " %s", args_option(args, "--from"));
-    enum status status = dkim_fields_add(&out->fields, SPAN_LIT("From"), buf_span(&from), err);
+    if (envelope != NULL)
+        add_macro(out, "{mail_addr}", envelope);
+    enum status status =
+        add_field(&out->fields, SPAN_LIT("From"), args_option(args, "--from"), err);
+    if (status == ST_OK)
+        status = add_field(&out->fields, SPAN_LIT("Sender"), args_option(args, "--sender"), err);
     if (status == ST_OK && client != NULL)
         status = read_client(client, &out->address, err);
     out->question.fields = &out->fields;
     out->question.address = (const struct sockaddr *)&out->address;
     out->question.host = host;
     out->question.macros = out->macros;
-    buf_clear(&from);
     return status;
 }
 

@@ -8,7 +8,10 @@
 #include "base/nearest.h"
 #include "opendkim/files.h"
 
-enum { LEVELS_MAX = 5 }; /* an Include in the sixth file is too deep */
+enum {
+    LEVELS_MAX = 5, /* an Include in the sixth file is too deep */
+    FILES_MAX = 1000,
+};
 
 struct reader {
     struct configuration *out;
@@ -92,7 +95,7 @@ static enum status keep(struct reader *reader, const struct configuration_value 
         size_t cap = out->cap == 0 ? 32 : out->cap * 2;
         struct configuration_value *list = realloc(out->list, cap * sizeof *list);
         if (list == NULL)
-            return err_set(err, ST_TEMP, "no memory for the settings");
+            return err_set(err, ST_TEMP, "no memory for the settings of %s", reader->file);
         out->list = list;
         out->cap = cap;
     }
@@ -109,7 +112,7 @@ static void note_fate(const struct reader *reader, const struct configuration_kn
         const char *text;
     } fates[] = {
         [CONFIGURATION_TAKEN] = {NOTES_TAKEN, "is taken over"},
-        [CONFIGURATION_CHANGED] = {NOTES_CHANGED, "has another meaning"},
+        [CONFIGURATION_CHANGED] = {NOTES_CHANGED, "is different here"},
         [CONFIGURATION_REFUSED] = {NOTES_REFUSED, "cannot be taken over"},
         [CONFIGURATION_VERIFYING] = {NOTES_NOTICE, "matters only to verifying"},
         [CONFIGURATION_SERVICE] = {NOTES_NOTICE, "needs nothing"},
@@ -155,6 +158,10 @@ static enum status include(struct reader *reader, const char *path, struct err *
     inner.level++;
     if (inner.level > LEVELS_MAX) {
         stop(reader, "Include: more than %d files one in the other", LEVELS_MAX);
+        return ST_OK;
+    }
+    if (reader->out->file_count >= FILES_MAX) {
+        stop(reader, "Include: more than %d files", FILES_MAX);
         return ST_OK;
     }
     if (path[0] != '/')
@@ -277,16 +284,21 @@ enum status configuration_read(const char *path, struct notes *notes, struct con
 enum status configuration_set(struct configuration *configuration, const char *name,
                               const char *text, struct err *err)
 {
-    struct reader reader = {.out = configuration, .file = NULL};
-    struct configuration_value value = {.known = configuration_knows(span_str(name)),
-                                        .text = span_dup(span_str(text))};
-    assert(value.known != NULL);
-    if (value.text == NULL)
-        return err_set(err, ST_TEMP, "no memory for the settings");
-    enum status status = read_value(&value) ? ST_OK
-                                            : err_set(err, ST_INVALID, "%s: not %s", name,
-                                                      allowed(value.known->type));
-    if (status == ST_OK)
+    const char *file = NULL;
+    struct reader reader = {.out = configuration};
+    struct configuration_value value = {.known = configuration_knows(span_str(name))};
+    assert(value.known != NULL && value.known->type != CONFIGURATION_INCLUDE);
+    if (text[0] == '\0')
+        return err_set(err, ST_INVALID, "%s: has no value", name);
+    file = keep_file(configuration, "");
+    value.file = reader.file = file;
+    value.text = span_dup(span_str(text));
+    enum status status = ST_OK;
+    if (file == NULL || value.text == NULL)
+        status = err_set(err, ST_TEMP, "no memory for the setting %s", name);
+    else if (!read_value(&value))
+        status = err_set(err, ST_INVALID, "%s: not %s", name, allowed(value.known->type));
+    else
         status = keep(&reader, &value, err);
     if (status != ST_OK)
         free(value.text);
@@ -303,7 +315,7 @@ void configuration_clear(struct configuration *configuration)
         free(configuration->files[i]);
     free(configuration->list);
     free(configuration->files);
-    *configuration = (struct configuration){NULL};
+    *configuration = (struct configuration){.list = NULL};
 }
 
 /* -- asking ------------------------------------------------------------------------------- */

@@ -68,8 +68,8 @@ struct configuration {
  * included file that cannot be read is a `stop`. Clear also after a failure. */
 enum status configuration_read(const char *path, struct notes *notes, struct configuration *out,
                                struct err *err) MUST_CHECK;
-/* Adds a value as if it stood behind all that was read, without a note; `name` is as the table
- * spells it. ST_INVALID: not a value for it. */
+/* As if a last line said so, of no file; for tables that are named on a command line. `name` is as
+ * the table spells it. ST_INVALID: not a value for it. */
 enum status configuration_set(struct configuration *configuration, const char *name,
                               const char *text, struct err *err) MUST_CHECK;
 void configuration_clear(struct configuration *configuration);

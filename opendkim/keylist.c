@@ -99,7 +99,7 @@ void keylist_clear(struct keylist *list)
     for (size_t i = 0; i < list->count; i++)
         row_clear(&list->list[i]);
     free(list->list);
-    *list = (struct keylist){NULL};
+    *list = (struct keylist){.list = NULL};
 }
 
 const struct keylist_row *keylist_find(const struct keylist *list, struct span address)

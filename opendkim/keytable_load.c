@@ -144,8 +144,10 @@ static void set_fault(struct keytable_key *key, const struct err *err)
 static void read_key(struct keytable_loader *loader, struct kept *kept, bool as_user)
 {
     struct err err;
+    const char *root = as_user ? loader->options.root : NULL;
     struct keytable_key *key = &kept->key;
-    enum status status = as_user ? safekeys_readable(loader->safekeys, kept->path, &err) : ST_OK;
+    enum status status =
+        as_user ? safekeys_readable(loader->safekeys, root, kept->path, &err) : ST_OK;
     if (status == ST_OK && files_read(kept->path, &kept->octets, &err) != ST_OK)
         status = err_context(&err, "%s", kept->path);
     key->found = status == ST_OK;
@@ -153,7 +155,7 @@ static void read_key(struct keytable_loader *loader, struct kept *kept, bool as_
         set_fault(key, &err);
         return;
     }
-    key->secure = safekeys_check(loader->safekeys, kept->path, &err) == ST_OK;
+    key->secure = safekeys_check(loader->safekeys, root, kept->path, &err) == ST_OK;
     if (!key->secure)
         set_fault(key, &err);
     key->octets = buf_span(&kept->octets);

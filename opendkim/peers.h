@@ -17,7 +17,8 @@
 
 #include "opendkim/table.h"
 
-/* By name; "" is in no list. `why` (may be NULL) gets the entry that decided, whatever it said. */
+/* By name; "" is in no list. `why` (may be NULL) gets the place of the last entry that was found,
+ * which is the one that decided. */
 bool peers_contain_name(const struct table *list, const char *name, struct table_found *why);
 /* By address: AF_INET and AF_INET6, nobody else is in. */
 bool peers_contain_address(const struct table *list, const struct sockaddr *address,

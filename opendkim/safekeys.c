@@ -184,8 +184,20 @@ static enum status look_readable(struct safekeys *safekeys, const struct stat *i
     return check_access(safekeys, info, err);
 }
 
+static size_t root_len(const char *root)
+{
+    char real[PATH_MAX];
+    return root == NULL || realpath(root, real) == NULL ? 1 : strlen(real);
+}
+
+struct walk {
+    struct safekeys *safekeys;
+    look *what;
+    const char *root;
+};
+
 /* From the root to the file itself. */
-static enum status walk(struct safekeys *safekeys, const char *path, look *what, struct err *err)
+static enum status walk(const struct walk *way, const char *path, struct err *err)
 {
     char real[PATH_MAX];
     struct stat info;
@@ -193,7 +205,7 @@ static enum status walk(struct safekeys *safekeys, const char *path, look *what,
     if (realpath(path, real) == NULL)
         return err_set(err, errno == ENOENT ? ST_NOT_FOUND : ST_DENIED, "%s: cannot be reached",
                        path);
-    for (size_t len = 1; status == ST_OK; len++) {
+    for (size_t len = root_len(way->root); status == ST_OK; len++) {
         bool whole = real[len] == '\0';
         if (!whole && real[len] != '/' && len > 1)
             continue;
@@ -201,7 +213,7 @@ static enum status walk(struct safekeys *safekeys, const char *path, look *what,
         snprintf(part, sizeof part, "%.*s", (int)len, real);
         if (stat(part, &info) != 0)
             return err_set(err, ST_DENIED, "%s: cannot be looked at", part);
-        status = what(safekeys, &info, err);
+        status = way->what(way->safekeys, &info, err);
         if (status != ST_OK)
             return err_context(err, "%s", part);
         if (whole)
@@ -210,12 +222,33 @@ static enum status walk(struct safekeys *safekeys, const char *path, look *what,
     return status;
 }
 
-enum status safekeys_check(struct safekeys *safekeys, const char *path, struct err *err)
+/* Without an entry for its user OpenDKIM compares with a number that nobody has set. */
+static bool knows_user(const struct safekeys *safekeys, const char *root)
 {
-    return walk(safekeys, path, look_safe, err);
+    char path[PATH_MAX];
+    const struct passwd *entry;
+    bool known = false;
+    snprintf(path, sizeof path, "%s/etc/passwd", root);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !known && (entry = fgetpwent(file)) != NULL)
+        known = entry->pw_uid == safekeys->uid;
+    if (file != NULL)
+        fclose(file);
+    return known;
 }
 
-enum status safekeys_readable(struct safekeys *safekeys, const char *path, struct err *err)
+enum status safekeys_check(struct safekeys *safekeys, const char *root, const char *path,
+                           struct err *err)
 {
-    return walk(safekeys, path, look_readable, err);
+    if (root != NULL && !knows_user(safekeys, root))
+        return err_set(err, ST_DENIED, "%s/etc/passwd does not know OpenDKIM's user", root);
+    struct walk way = {safekeys, look_safe, root};
+    return walk(&way, path, err);
+}
+
+enum status safekeys_readable(struct safekeys *safekeys, const char *root, const char *path,
+                              struct err *err)
+{
+    struct walk way = {safekeys, look_readable, root};
+    return walk(&way, path, err);
 }

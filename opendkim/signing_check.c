@@ -150,35 +150,6 @@ static void check_rules(struct signing *signing)
     }
 }
 
-static void note_scripts(const struct signing *signing)
-{
-    static const char *const scripts[] = {"SetupPolicyScript", "ScreenPolicyScript",
-                                          "FinalPolicyScript"};
-    const struct configuration *configuration = signing->options.configuration;
-    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
-        if (is_set(signing, scripts[i]))
-            notes_add(signing->options.notes, NOTES_REFUSED,
-                      configuration_place(configuration, scripts[i]),
-                      "%s: what the script decides is not known here", scripts[i]);
-}
-
-static void note_classics(const struct signing *signing)
-{
-    const struct table *rules = signing->sets[SIGNING_RULES];
-    enum table_type type = rules == NULL ? TABLE_FOREIGN : table_type_of(rules);
-    for (size_t i = 0; rules != NULL && type != TABLE_FOREIGN && i < table_count(rules); i++) {
-        struct table_row row = table_row_at(rules, i);
-        bool star = span_find(row.key, '*') < row.key.len;
-        bool known =
-            span_equal(row.key, SPAN_LIT("*")) || span_has_suffix_nocase(row.key, SPAN_LIT("@*"));
-        if (type != TABLE_REFILE && star && !known && !row.rest)
-            notes_add(signing->options.notes, NOTES_CHANGED, row.place,
-                      "SigningTable: %.*s: a pattern, which in a file: matches nobody (refile: is "
-                      "probably meant)",
-                      (int)span_head(row.key, 200).len, row.key.data);
-    }
-}
-
 enum status signing_check(struct signing *signing, struct err *err)
 {
     const struct configuration *configuration = signing->options.configuration;
@@ -189,7 +160,6 @@ enum status signing_check(struct signing *signing, struct err *err)
         check_pairs(signing);
     enum status status = check_key_file(signing, err);
     check_rules(signing);
-    note_scripts(signing);
-    note_classics(signing);
+    signing_review(signing);
     return status;
 }

@@ -60,6 +60,8 @@ void signing_set_stop(struct signing *signing, const char *fmt, ...) PRINTF_LIKE
 /* signing_check.c: reads the settings that OpenDKIM reads when it starts, and finds out whether
  * it would. ST_TEMP without memory. */
 enum status signing_check(struct signing *signing, struct err *err) MUST_CHECK;
+/* signing_review.c: notes what is surprising about rules and settings that go together. */
+void signing_review(const struct signing *signing);
 /* How On-InternalError or On-SignatureError ("InternalError", "SignatureError") says to answer. */
 enum signing_action signing_handling(const struct signing *signing, const char *what);
 

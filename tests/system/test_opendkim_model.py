@@ -7,6 +7,7 @@ import grp
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import socket
@@ -22,9 +23,10 @@ from milter import ACCEPT, ALL_STEPS, CONTINUE, REJECT, REPLY_CODE, TEMPFAIL, Cl
 from peers import OpenDkim, tags_of
 from process import free_port
 
-MESSAGE = ("From: {}\r\nTo: to@sink.test\r\nSubject: one\r\n"
+MESSAGE = ("From: {}\r\n{}To: to@sink.test\r\nSubject: one\r\n"
            "Date: Sat, 21 Nov 2026 10:00:00 +0000\r\n\r\nBody.\r\n")
 SKIP_THE_BODY = 0x400  # SMFIP_SKIP
+SEEDS = range(*(int(n) for n in os.environ.get("INKAN_SEEDS", "0-12").split("-")))
 REFUSALS = {TEMPFAIL: "tempfail", REJECT: "reject"}
 
 
@@ -35,6 +37,12 @@ class Ask:
     name: str = "client.test"
     login: str = None
     daemon: str = "mx.test"
+    sender: str = None
+    envelope: str = None
+
+    def message(self):
+        sender = f"Sender: {self.sender}\r\n" if self.sender else ""
+        return MESSAGE.format(self.author, sender).encode()
 
 
 @dataclass
@@ -65,8 +73,8 @@ INSIDE = SIMPLE + "InternalHosts file:{dir}/hosts\n"
 SIGN, UNSIGNED, FAIL = "sign", "unsigned", "tempfail"
 
 
-def rules(name, lines, asks, settings=TABLES, keys=KEYS, **more):
-    return Case(name, settings, asks, {"keys": keys, "rules": lines}, **more)
+def rules(name, lines, asks, settings=TABLES, keys=KEYS, more=None, actions=None):
+    return Case(name, settings, asks, {"keys": keys, "rules": lines, **(more or {})}, actions)
 
 
 def hosts(name, lines, asks, settings=INSIDE, **more):
@@ -114,6 +122,19 @@ SIMPLE_CASES = [
          authors("a@example.com"), actions=[SIGN]),
     Case("base64 in a file", SIMPLE + "KeyFile {dir}/base64\n", authors("a@example.com"),
          actions=[SIGN]),
+    Case("SenderHeaders without such a field", SIMPLE + "SenderHeaders Sender,Resent-From\n",
+         authors("a@example.com"), actions=[SIGN]),
+    Case("SenderHeaders with From", SIMPLE + "SenderHeaders Sender,FROM\n",
+         authors("a@example.com"), actions=[SIGN]),
+    Case("Sender before From", SIMPLE + "SenderHeaders Sender,From\n",
+         [Ask(author="a@example.com", sender="b@example.org"),
+          Ask(author="a@example.org", sender="b@example.com")], actions=[UNSIGNED, SIGN]),
+    Case("From before Sender", SIMPLE + "SenderHeaders From,Sender\n",
+         [Ask(author="a@example.com", sender="b@example.org"),
+          Ask(author="a@example.org", sender="b@example.com")], actions=[SIGN, UNSIGNED]),
+    Case("a macro for the author", SIMPLE + "SenderMacro {mail_addr}\n",
+         [Ask(author="a@example.org", envelope="b@example.com"), Ask(author="a@example.com")],
+         actions=[SIGN, SIGN]),
     Case("exempt domains", SIMPLE + "ExemptDomains example.com,example.net\n",
          authors("a@example.com"), actions=[UNSIGNED]),
     Case("Mode v with a Domain and no key", "Mode v\nDomain example.com\n",
@@ -201,6 +222,18 @@ RULE_CASES = [
     rules("relative data sets begin in BaseDirectory", "example.com k1\n",
           authors("a@example.com"), settings="BaseDirectory {dir}\nMode s\nKeyTable file:keys\n"
           "SigningTable file:rules\n", actions=[SIGN]),
+    rules("another root directory", "a@example.com k1\nb@example.com k2\nc@example.com k3\n",
+          authors("a@example.com", "b@example.com", "c@example.com"),
+          settings=TABLES + "ChangeRootDirectory {dir}\nBaseDirectory /usr\n",
+          keys="k1 example.com:s1:/rsa.pem\nk2 example.com:s2:./rsa.pem\n"
+          "k3 example.com:s1:{dir}/rsa.pem\n", actions=[SIGN, SIGN, FAIL]),
+    rules("nothing is secure in a root directory without users", "example.com k1\n",
+          authors("a@example.com"), settings=TABLES + "ChangeRootDirectory {dir}\n"
+          "RequireSafeKeys yes\n", keys="k1 example.com:s1:/rsa.pem\n", actions=[FAIL]),
+    rules("with users it is, whatever is above", "example.com k1\n", authors("a@example.com"),
+          settings=TABLES + "ChangeRootDirectory {dir}\nRequireSafeKeys yes\n",
+          keys="k1 example.com:s1:/rsa.pem\n", actions=[SIGN],
+          more={"etc/passwd": "root:x:0:0::/:/bin/sh\n", "etc/group": "root:x:0:\n"}),
     rules("base64 in the table", "a@example.com k1\nb@example.com k2\nc@example.com k3\n",
           authors("a@example.com", "b@example.com", "c@example.com"),
           keys="k1 example.com:s1:{b64short}\nk2 example.com:s1:{b64ed25519}\n"
@@ -236,6 +269,9 @@ RULE_CASES = [
           authors("a@example.com"), settings=TABLES + "MultipleSignatures yes\n",
           keys="k1 example.com:s1:{dir}/rsa.pem\nk2 example.org:s2:{dir}/garbage.pem\n",
           actions=[SIGN]),
+    rules("Domain beside KeyTable is not read", "example.com k1\n",
+          authors("a@example.com", "a@other.test"), settings=TABLES + "Domain other.test\n",
+          actions=[SIGN, UNSIGNED]),
     rules("Mode v with tables", "example.com k1\n", authors("a@example.com", "a@x.test"),
           settings=TABLES + "Mode v\n", actions=[UNSIGNED, "verify"]),
 ]
@@ -348,7 +384,58 @@ BERKELEY_CASES = [
          actions=[SIGN, FAIL, SIGN, SIGN, FAIL]),
 ]
 
-CASES = SIMPLE_CASES + BERKELEY_CASES + AUTHOR_CASES + RULE_CASES + PATTERN_CASES + HOST_CASES
+
+
+def any_table(seed):
+    """Rules and keys of parts that are easily confused, and authors likewise."""
+    chance = random.Random(seed)
+    domains = ["a.test", "b.a.test", "A.test", "nota.test", "test", ".test", "a.test.", "x+y.test"]
+    users = ["u", "U", "v", "u+v", "*", "u.v", ""]
+    words = ["k1", "k2", "K1", "%", "none", "k1:@a.test", "k2:%", "k1:@%", "k1:u@b.a.test", "k1:x", ":"]
+
+    def pattern():
+        key = chance.choice(["{u}@{d}", "{d}", ".{d}", "{u}@.{d}", "{u}@*", "*", "*@{d}", "*{d}",
+                             "*@*.{d}", "{u}*", "[uv]@{d}", "({u}|v)@{d}", "{u}?@{d}", "@{d}"])
+        return key.format(u=chance.choice(users), d=chance.choice(domains))
+
+    def line():
+        blank = chance.choice([" ", "\t", "  ", " \t "])
+        start = chance.choice(["", "", "", " ", "#"])
+        end = chance.choice(["", "", "", " ", "\r", " # x", "#x"])
+        value = chance.choice(words) if chance.random() < 0.95 else ""
+        return f"{start}{pattern()}{blank}{value}{end}\n"
+
+    keys = "".join(chance.choice([
+        "k1 a.test:s1:{dir}/rsa.pem\n", "k2 %:s2:{dir}/rsa.pem\n", "K1 b.test:s3:{dir}/rsa.pem\n",
+        "a.test a.test:s%:{dir}/rsa.pem\n", "* star.test:s4:{dir}/rsa.pem\n", "k2 corrupt\n",
+        "k1 a.test:s5:{dir}/garbage.pem\n", "k.  a.test:s6:{dir}/rsa.pem \n"]) for _ in range(4))
+    kind, key_kind = chance.choice(["file", "refile"]), chance.choice(["file", "file", "refile"])
+    settings = (f"Mode {chance.choice(['s', 'sv', 'v'])}\nSigningTable {kind}:{{dir}}/rules\n"
+                f"KeyTable {key_kind}:{{dir}}/keys\n"
+                f"MultipleSignatures {chance.choice(['yes', 'no'])}\n")
+    asks = [f"{chance.choice([u for u in users if u])}@{chance.choice(domains)}" for _ in range(12)]
+    return rules(f"any table {seed}", "".join(line() for _ in range(8)), authors(*asks), settings,
+                 keys)
+
+
+def any_hosts(seed):
+    chance = random.Random(seed)
+    entries = ["192.0.2.1", "192.0.2.0/24", "192.0.0.0/16", "192.0.2.1/24", "0.0.0.0/0", "192.*",
+               "a.test", ".test", ".a.test", "*.test", "b.a.*", "2001:db8::1", "2001:db8::/32",
+               "[2001:db8::1]", "[192.0.2.0]/24", "::/0", "B.A.test", "*"]
+    lines = "".join(chance.choice(["", "", "!"]) + chance.choice(entries) + chance.choice(
+        ["", " ", " x", "#", "\r"]) + "\n" for _ in range(6))
+    asks = clients(*((address, name) for address in ("192.0.2.1", "192.0.9.9", "203.0.113.1",
+                                                     "2001:db8::1", "2001:db8::9")
+                     for name in ("a.test", "b.a.test", "[192.0.2.1]", "other.example")))
+    kind, name = chance.choice(["file", "refile"]), chance.choice(["InternalHosts", "PeerList"])
+    return Case(f"any hosts {seed}", SIMPLE + f"{name} {kind}:{{dir}}/hosts\n", asks,
+                {"hosts": lines})
+
+
+ANY_CASES = [any_table(seed) for seed in SEEDS] + [any_hosts(seed) for seed in SEEDS]
+
+CASES = ANY_CASES + SIMPLE_CASES + BERKELEY_CASES + AUTHOR_CASES + RULE_CASES + PATTERN_CASES + HOST_CASES
 
 # Settings with which OpenDKIM does not start, or does.
 START_CASES = [
@@ -463,6 +550,7 @@ def write_berkeley(path, records):
 
 def write_files(files, place):
     for name, text in files.items():
+        os.makedirs(os.path.dirname(f"{place['dir']}/{name}"), exist_ok=True)
         if isinstance(text, dict):
             write_berkeley(f"{place['dir']}/{name}",
                            {key: fill(value, place) for key, value in text.items()})
@@ -478,6 +566,10 @@ def explain(conf, ask):
                  "--daemon-name", ask.daemon]
     if ask.login:
         arguments += ["--login", ask.login]
+    if ask.sender:
+        arguments += ["--sender", ask.sender]
+    if ask.envelope:
+        arguments += ["--envelope-from", ask.envelope]
     answer = subprocess.run([f"{BUILD}/inkan", "--json", "explain", *arguments, "--against",
                              "opendkim", "--config", conf], capture_output=True, timeout=60,
                             env={**os.environ, **SANITIZER_ENV})
@@ -513,7 +605,9 @@ def do(daemon, ask):
             verdict, inserted = connect_as(milter, ask), []
             if verdict == CONTINUE:
                 milter.envelope("TEST0001", ask.login)
-                verdict = milter.content(MESSAGE.format(ask.author).encode())
+                if ask.envelope:
+                    milter.macros(b"N", {"{mail_addr}": ask.envelope})
+                verdict = milter.content(ask.message())
             if verdict == CONTINUE:
                 verdict, inserted = milter.end()
             if verdict == REPLY_CODE:
@@ -541,12 +635,28 @@ def action_done(outcome):
     return ("verify" if verified else "unsigned"), []
 
 
+def restarted(daemon, folder):
+    daemon.stop()
+    with open(f"{folder}/opendkim.conf", encoding="ascii") as file:
+        return OpenDkim(folder, file.read(), daemon.address[1])
+
+
+def starts(conf, settings):
+    with open(conf, "w", encoding="utf-8") as file:
+        file.write("RequireSafeKeys no\n" + settings)
+    return subprocess.run(["opendkim", "-n", "-x", conf], capture_output=True,
+                          timeout=30).returncode == 0
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_opendkim_does(case, place):
     write_files(case.files, place)
     settings = fill(case.settings, place)
-    daemon = OpenDkim(place["dir"], "AlwaysAddARHeader yes\nMinimumKeyBits 1024\n" + settings)
     conf = f"{place['dir']}/opendkim.conf"
+    if case in ANY_CASES and not starts(conf, settings):
+        assert explain(conf, case.asks[0])["action"] == "stopped"
+        return
+    daemon = OpenDkim(place["dir"], "AlwaysAddARHeader yes\nMinimumKeyBits 1024\n" + settings)
     differences = []
     actions = []
     try:
@@ -554,11 +664,14 @@ def test_what_opendkim_does(case, place):
             said = explain(conf, ask)
             done, signed = action_done(do(daemon, ask))
             actions.append(done)
+            if done == "stopped":
+                daemon = restarted(daemon, place["dir"])
             if said["action"] != done or signatures_said(said) != signed:
                 differences.append((ask, "opendkim", done, signed, "inkan", said["action"],
                                     signatures_said(said), said["reason"]))
     finally:
         daemon.stop()
+    print(case.name, actions)
     assert not differences, differences
     if case.actions:
         assert actions == case.actions
@@ -671,7 +784,7 @@ def test_records_of_opendkims_own_tools(place):
     write_files({"keys": "k example.com:gen:{dir}/gen.private\n", "rules": "example.com k\n"}, place)
     daemon = OpenDkim(folder, fill(TABLES, place))
     try:
-        message = daemon.sign(MESSAGE.format("ann@example.com").encode())
+        message = daemon.sign(Ask().message())
     finally:
         daemon.stop()
     inkan = Inkan(folder)

@@ -107,6 +107,41 @@ static void values_are_typed_and_have_defaults(void **state)
     configuration_clear(&configuration);
 }
 
+static void settings_can_be_given(void **state)
+{
+    (void)state;
+    struct configuration configuration = {.list = NULL};
+    struct err err = {0};
+    test_write_text("conf", "Mode v\nUMask 1\n");
+    assert_int_equal(configuration_read(test_path("conf"), NULL, &configuration, &err), ST_OK);
+    assert_int_equal(configuration_set(&configuration, "Mode", "s", &err), ST_OK);
+    assert_int_equal(configuration_set(&configuration, "KeyTable", "/k", &err), ST_OK);
+    assert_int_equal(configuration_set(&configuration, "UMask", "x", &err), ST_INVALID);
+    assert_string_equal(err.text, "UMask: not a number");
+    assert_int_equal(configuration_set(&configuration, "MTA", "", &err), ST_INVALID);
+    assert_string_equal(configuration_text(&configuration, "Mode"), "s");
+    assert_string_equal(configuration_text(&configuration, "KeyTable"), "/k");
+    assert_int_equal(configuration_number(&configuration, "UMask"), 1);
+    assert_string_equal(configuration_place(&configuration, "Mode").file, "");
+    configuration_clear(&configuration);
+}
+
+/* Each file includes itself a hundred times: five levels of that would never end. */
+static void includes_have_an_end(void **state)
+{
+    (void)state;
+    struct configuration configuration = {.list = NULL};
+    struct buf content = BUF_INIT(0);
+    for (int i = 0; i < 100; i++)
+        buf_printf(&content, "Include %s\n", test_path("many"));
+    test_write("many", buf_span(&content));
+    assert_int_equal(configuration_read(test_path("many"), NULL, &configuration, NULL), ST_OK);
+    assert_in_range(configuration.file_count, 1, 1000);
+    assert_true(configuration.stop[0] != '\0');
+    configuration_clear(&configuration);
+    buf_clear(&content);
+}
+
 static void each_line_has_its_fate(void **state)
 {
     (void)state;
@@ -193,6 +228,8 @@ int main(void)
         cmocka_unit_test(lines_are_read),
         cmocka_unit_test(what_stops_opendkim_is_kept),
         cmocka_unit_test(values_are_typed_and_have_defaults),
+        cmocka_unit_test(settings_can_be_given),
+        cmocka_unit_test(includes_have_an_end),
         cmocka_unit_test(each_line_has_its_fate),
         cmocka_unit_test(what_is_surprising_is_noted),
         cmocka_unit_test(the_table_is_in_order),

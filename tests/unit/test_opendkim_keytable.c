@@ -237,7 +237,7 @@ static void one_file_is_read_once(void **state)
 static void keylists_are_read(void **state)
 {
     (void)state;
-    struct keylist list = {NULL};
+    struct keylist list = {.list = NULL};
     struct notes *notes = notes_new();
     struct buf path = BUF_INIT(0);
     test_write_text("list", "# old\nann@example.com:example.com:@/s1\n"

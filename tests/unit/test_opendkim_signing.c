@@ -157,6 +157,13 @@ static const struct note_case {
     {"Mode x\n", "", 0, "does not start: Mode"},
     {"InternalHosts mysql:x\n", "", 0, "does not start: InternalHosts"},
     {"SetupPolicyScript /x\n", "", 1, "what the script decides"},
+    {"MultipleSignatures yes\n", "", 1, "the first and the last"},
+    {"Mode v\n", "", 1, "does not verify mail either"},
+    {"SigningTable @/rules\nKeyTable k=x\n", "a.test none\n", 1, "is not in KeyTable"},
+    {"SigningTable @/rules\nKeyTable k=x\n", "@a.test k\n", 1, "never for @host"},
+    {"SigningTable @/rules\nKeyTable csl:k=d.test:s:/k\n", "a.test k:x\n", 1, "has no @"},
+    {"SigningTable @/rules\nKeyTable csl:k=d.test:s:/k\n", "a.test k:x@notd.test\n", 1,
+     "not within the domain"},
 };
 
 static void surprises_are_noted(void **state)
