@@ -32,11 +32,40 @@ struct migration {
 
 /* -- reading -------------------------------------------------------------------------------- */
 
+/* Whose names of files begin in OpenDKIM's folder, but on a command line where one stands. */
+static bool names_file(struct span type)
+{
+    return span_equal_nocase(type, SPAN_LIT("file")) ||
+           span_equal_nocase(type, SPAN_LIT("refile")) || span_equal_nocase(type, SPAN_LIT("db"));
+}
+
+static void make_absolute(const char *value, struct buf *out)
+{
+    size_t colon = span_find(span_str(value), ':');
+    struct span type = span_head(span_str(value), colon);
+    const char *path = value[colon] == ':' ? value + colon + 1 : value;
+    bool typed = value[colon] == ':' && names_file(type);
+    char *whole = typed || value[colon] == '\0' ? realpath(path, NULL) : NULL;
+    if (whole != NULL && typed)
+        buf_printf(out, "%.*s:%s", (int)type.len, type.data, whole);
+    else
+        buf_printf(out, "%s%s", whole != NULL ? "file:" : "", whole != NULL ? whole : value);
+    free(whole);
+}
+
 static enum status override(struct migration *m, const char *option, const char *name,
                             struct err *err)
 {
     const char *value = args_option(m->args, option);
-    return value != NULL ? configuration_set(&m->configuration, name, value, err) : ST_OK;
+    struct buf whole = BUF_INIT(0);
+    if (value == NULL)
+        return ST_OK;
+    make_absolute(value, &whole);
+    enum status status = buf_check(&whole, option, err);
+    if (status == ST_OK)
+        status = configuration_set(&m->configuration, name, buf_cstr(&whole), err);
+    buf_clear(&whole);
+    return status;
 }
 
 /* With tables alone everything else is as OpenDKIM has it by default. Keys that it would not use
@@ -61,6 +90,14 @@ static enum status configure(struct migration *m, struct err *err)
                            : status;
 }
 
+/* A table that could not be read. */
+static bool lacks(const struct migration *m, const char *name)
+{
+    return configuration_text(&m->configuration, name) != NULL &&
+           signing_table(m->signing, name) == NULL;
+}
+
+/* One line that OpenDKIM does not start with is no reason not to take over the others. */
 static enum status open_signing(struct migration *m, struct err *err)
 {
     m->context = (struct takeover_context){&m->configuration, m->notes, TIMEOUT_MS};
@@ -68,12 +105,17 @@ static enum status open_signing(struct migration *m, struct err *err)
                                             .notes = m->notes,
                                             .sources = takeover_sources,
                                             .source_count = TAKEOVER_SOURCES,
-                                            .source_context = &m->context};
+                                            .source_context = &m->context,
+                                            .uncut = true};
     enum status status = admin_named(signing_open(&options, &m->signing, err), err);
-    if (status == ST_OK && signing_stop(m->signing)[0] != '\0')
-        return err_set(err, ST_INVALID, "OpenDKIM does not start with this: %s",
-                       signing_stop(m->signing));
-    return status;
+    if (status != ST_OK || signing_stop(m->signing)[0] == '\0')
+        return status;
+    if (lacks(m, "KeyTable") || lacks(m, "SigningTable") || lacks(m, "Domain"))
+        return err_set(err, ST_INVALID, "%s", signing_stop(m->signing));
+    notes_add(m->notes, NOTES_REFUSED, (struct notes_place){NULL, 0},
+              "OpenDKIM does not start with this: %s", signing_stop(m->signing));
+    signing_forgive(m->signing);
+    return ST_OK;
 }
 
 static enum status add_domain(struct migration *m, struct span line, struct err *err)

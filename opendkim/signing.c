@@ -53,6 +53,7 @@ static enum status open_set(struct signing *signing, enum signing_set set, struc
         .sources = options->sources,
         .source_count = options->source_count,
         .source_context = options->source_context,
+        .uncut = options->uncut,
     };
     if (spec == NULL)
         return ST_OK;
@@ -145,6 +146,11 @@ void signing_close(struct signing *signing)
 }
 
 /* -- asking ------------------------------------------------------------------------------- */
+
+void signing_forgive(struct signing *signing)
+{
+    signing->stop[0] = '\0';
+}
 
 const char *signing_stop(const struct signing *signing)
 {

@@ -41,6 +41,7 @@ struct signing_options {
     const struct table_source *sources; /* for foreign data sets */
     size_t source_count;
     void *source_context;
+    bool uncut; /* long lines of tables are read whole, which OpenDKIM does not */
 };
 
 /* Opens all data sets that decide about signing, and finds out whether OpenDKIM would start. That
@@ -52,6 +53,8 @@ void signing_close(struct signing *signing); /* NULL is fine */
 
 /* Why OpenDKIM does not start; "" when it does. */
 const char *signing_stop(const struct signing *signing);
+/* From now on it is asked as if it did. */
+void signing_forgive(struct signing *signing);
 /* The data set of a setting ("KeyTable", "SigningTable", "InternalHosts", "PeerList", "Domain",
  * "MTA", "MacroList", "ExemptDomains", "DontSignMailTo", "SenderHeaders"), or NULL when there is
  * none. */

@@ -66,6 +66,7 @@ struct table_options {
     const char *base; /* BaseDirectory, where relative names of files begin; NULL: / */
     struct notes *notes;
     struct notes_place place;           /* of the setting */
+    bool uncut;                         /* long lines are read whole, which OpenDKIM does not */
     const struct table_source *sources; /* others are refused */
     size_t source_count;
     void *source_context;

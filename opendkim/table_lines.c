@@ -102,6 +102,10 @@ static enum status add_row(struct table *table, struct table_slot *slot, const s
         struct span whole = trim(before_comment(piece->whole));
         slot->whole = extent_of(table, trim(span_from(whole, word_len(whole))));
     }
+    if (table->options.uncut && slot->rest)
+        return ST_OK;
+    if (table->options.uncut)
+        slot->value = slot->whole;
     if (!slot->has_value)
         note_no_value(table, piece);
     if (slot->has_value && table->options.use == TABLE_MACROS && table->type == TABLE_FILE)
