@@ -196,6 +196,20 @@ static enum status resume(struct admin *admin, const struct args *args, struct e
     return set_status(admin, args, ACCOUNT_ACTIVE, err);
 }
 
+static enum status check_rules(struct store_tx *tx, const struct domain *domain, struct err *err)
+{
+    struct query query = {.kind = &kind_rule, .limit = 1};
+    struct rows rules = {.kind = &kind_rule};
+    rows_where_text(&query, "domain", domain->name);
+    enum status status = store_tx_find(tx, &query, rows_take, &rules, err);
+    if (status == ST_OK && rules.count > 0)
+        status = err_set(err, ST_DENIED,
+                         "domain %s: signs by rules (%s); see inkan rule list --domain %s",
+                         domain->name, ((const struct rule *)rules.records)->pattern, domain->name);
+    rows_clear(&rules);
+    return status;
+}
+
 /* The domain and its keys go together, or a key would be left that nobody can find. */
 static enum status delete_all(struct store_tx *tx, void *arg, struct err *err)
 {
@@ -203,7 +217,9 @@ static enum status delete_all(struct store_tx *tx, void *arg, struct err *err)
     struct query query = {.kind = &kind_key};
     struct rows keys = {.kind = &kind_key};
     rows_where_text(&query, "domain", domain->name);
-    enum status status = store_tx_find(tx, &query, rows_take, &keys, err);
+    enum status status = check_rules(tx, domain, err);
+    if (status == ST_OK)
+        status = store_tx_find(tx, &query, rows_take, &keys, err);
     for (size_t i = 0; status == ST_OK && i < keys.count; i++)
         status = store_tx_del(tx, &kind_key, rows_at(&keys, i), "key.remove", err);
     if (status == ST_OK)

@@ -45,6 +45,19 @@ static enum status resume(struct admin *admin, const struct args *args, struct e
     return record_status(admin, &kind_tenant, args->words[0], ACCOUNT_ACTIVE, err);
 }
 
+static enum status check_grants(struct store_tx *tx, const struct tenant *tenant, struct err *err)
+{
+    struct query query = {.kind = &kind_grant, .limit = 1};
+    struct rows grants = {.kind = &kind_grant};
+    rows_where_text(&query, "tenant", tenant->name);
+    enum status status = store_tx_find(tx, &query, rows_take, &grants, err);
+    if (status == ST_OK && grants.count > 0)
+        status = err_set(err, ST_DENIED, "tenant %s still has grants (%s)", tenant->name,
+                         ((const struct grant *)grants.records)->subject);
+    rows_clear(&grants);
+    return status;
+}
+
 static enum status delete_empty(struct store_tx *tx, void *arg, struct err *err)
 {
     const struct tenant *tenant = arg;
@@ -55,6 +68,8 @@ static enum status delete_empty(struct store_tx *tx, void *arg, struct err *err)
     if (status == ST_OK && rows.count > 0)
         status = err_set(err, ST_DENIED, "tenant %s still has domains (%s)", tenant->name,
                          ((const struct domain *)rows.records)->name);
+    if (status == ST_OK)
+        status = check_grants(tx, tenant, err);
     if (status == ST_OK)
         status = store_tx_del(tx, &kind_tenant, tenant, "tenant.remove", err);
     rows_clear(&rows);
@@ -83,8 +98,10 @@ static const struct command commands[] = {
     {"list", "", "shows all tenants", list},
     {"show", "NAME", "shows one", show},
     {"set", "NAME key=value...",
-     "changes settings of a tenant (on_unpublished, algorithms, max_age, soak, overlap, tombstone, "
-     "freeze, note)",
+     "changes settings of a tenant (canonicalization, expiry, headers, oversign, subdomains, "
+     "ed25519, "
+     "also_provider, one_signature, on_no_key, on_unpublished, algorithms, max_age, soak, overlap, "
+     "tombstone, freeze, note)",
      set},
     {"suspend", "NAME", "stops signing for all its domains", suspend},
     {"resume", "NAME", "signs for them again", resume},
