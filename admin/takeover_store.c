@@ -96,6 +96,15 @@ static enum status flush(struct takeover_store *run, struct import_batch *batch,
     return status;
 }
 
+/* The keys of a domain go in together, if they are not all too many. */
+static bool is_full(const struct import_batch *batch, const struct takeover_key *last)
+{
+    const struct takeover_key *next = last->hh.next;
+    if (next == NULL || batch->count == IMPORT_BATCH_ROWS)
+        return true;
+    return batch->count >= IMPORT_BATCH_ROWS / 2 && strcmp(next->domain, last->domain) != 0;
+}
+
 static enum status run_keys(struct takeover_store *run, struct import_batch *batch,
                             struct rules *rules, struct err *err)
 {
@@ -107,7 +116,7 @@ static enum status run_keys(struct takeover_store *run, struct import_batch *bat
         struct import_row *row = &batch->rows[batch->count++];
         status = fill_row(run, key, row, err);
         take_rules(rules, key, row);
-        if (status == ST_OK && (batch->count == IMPORT_BATCH_ROWS || key->hh.next == NULL))
+        if (status == ST_OK && is_full(batch, key))
             status = flush(run, batch, &progress, err);
     }
     progress_end(&progress);
