@@ -43,6 +43,19 @@ static enum status check_key(struct admin *admin, struct store *store, const str
     return status;
 }
 
+static enum status check_pattern(struct store *store, const struct rule *rule, struct err *err)
+{
+    struct query query = {.kind = &kind_rule};
+    int64_t count = 0;
+    rows_where_text(&query, "pattern", rule->pattern);
+    enum status status = rows_count(store, &query, &count, err);
+    if (status == ST_OK && count >= RULE_SIGNERS_MAX)
+        status =
+            err_set(err, ST_DENIED, "rule %s: %d domains sign for it already, which is the most",
+                    rule->pattern, RULE_SIGNERS_MAX);
+    return status;
+}
+
 static enum status check(struct admin *admin, const struct rule *rule, struct err *err)
 {
     struct store *store;
@@ -52,6 +65,8 @@ static enum status check(struct admin *admin, const struct rule *rule, struct er
         status = admin_named(store_domain(store, rule->domain, &domain, err), err);
     if (status == ST_OK && span_str(rule->selector).len > 0)
         status = check_key(admin, store, rule, err);
+    if (status == ST_OK)
+        status = check_pattern(store, rule, err);
     if (status == ST_OK)
         status = place_check_room(store, &kind_rule, rule->place, err);
     kind_clear(&kind_domain, &domain);

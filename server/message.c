@@ -42,6 +42,7 @@ void message_free(struct message *message)
 void message_reset(struct message *message)
 {
     policy_decision_clear(&message->decision);
+    message->decision = (struct policy_decision){.count = 0};
     buf_reset(&message->envelope_from);
     message->shadow[0] = '\0';
     dkim_fields_reset(&message->fields);

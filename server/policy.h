@@ -65,7 +65,7 @@ struct policy_case {
 
 enum policy_action { POLICY_SIGN, POLICY_PASS_UNSIGNED, POLICY_TEMPFAIL };
 
-enum { POLICY_SIGNATURES_MAX = 8, POLICY_TENANT_SIZE = 65 };
+enum { POLICY_SIGNATURES_MAX = RULE_SIGNERS_MAX, POLICY_TENANT_SIZE = 65 };
 
 struct policy_signature {
     struct signers *signers; /* a reference */

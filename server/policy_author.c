@@ -97,13 +97,19 @@ static enum status match_name(struct walk *walk, size_t index)
     return ST_OK;
 }
 
+/* Only the provider signs for what nobody knows the owner of. */
+static bool is_end(const struct walk *walk, size_t index)
+{
+    return walk->t->claim.type != CLAIM_PROVIDER && policy_is_gap(walk->names, index);
+}
+
 enum status policy_match_find(struct policy_thought *t, size_t index, struct policy_match *out)
 {
     struct walk walk = {.t = t, .local = t->authors[index].local, .match = out};
     const struct place *place = NULL;
     enum status st = ST_OK;
     walk.count = dkim_domain_candidates(t->authors[index].domain, walk.names);
-    for (size_t i = 0; i < walk.count && st == ST_OK; i++) {
+    for (size_t i = 0; i < walk.count && st == ST_OK && !is_end(&walk, i); i++) {
         if (out->count == 0 || out->owner == NULL)
             st = match_name(&walk, i);
     }

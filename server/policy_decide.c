@@ -78,12 +78,18 @@ enum status policy_look(struct policy_thought *t, const char *name, const struct
     return st;
 }
 
+/* Of very long names those in the middle are not looked up, so nobody knows whose they are. */
+bool policy_is_gap(const char *const *names, size_t index)
+{
+    return index > 0 && strchr(names[index - 1], '.') + 1 != names[index];
+}
+
 enum status policy_domain_find(struct policy_thought *t, const char *domain, struct signers **out)
 {
     const char *names[DKIM_CANDIDATES_MAX];
     size_t count = dkim_domain_candidates(domain, names);
     *out = NULL;
-    for (size_t i = 0; i < count && *out == NULL; i++) {
+    for (size_t i = 0; i < count && *out == NULL && !policy_is_gap(names, i); i++) {
         const struct place *place = NULL;
         enum status st = policy_look(t, names[i], &place);
         if (st != ST_OK)
@@ -156,59 +162,54 @@ static void read_envelope(struct policy_thought *t)
 
 /* -- the check ---------------------------------------------------------------------------- */
 
-/* Who signs in the provider's name. */
-static bool is_provider(const struct policy_thought *t, const struct signers *signers)
+/* Whether the author's domain is, or stands below, one of a tenant that the origin is not bound to.
+ */
+static bool is_others(const struct policy_thought *t, const struct policy_match *match)
 {
-    struct span provider = span_str(t->policy->provider), domain = span_str(signers->domain);
-    return provider.len > 0 && (span_equal(provider, domain) ||
-                                (signers->subdomains && dkim_domain_is_within(provider, domain)));
+    return t->claim.type != CLAIM_PROVIDER && match->owner != NULL &&
+           (t->claim.type != CLAIM_TENANT || strcmp(match->owner->tenant, t->claim.tenant) != 0);
 }
 
 /* Nobody signs with the key of another tenant, whatever rule or parent leads there. The provider's
  * domain is there for every tenant. */
-static bool may_use(const struct policy_thought *t, const struct policy_source *source)
+static bool may_use(const struct policy_thought *t, const struct policy_source *source,
+                    const struct signers *provider)
 {
-    return strcmp(source->signers->tenant, t->claim.tenant) == 0 || is_provider(t, source->signers);
+    return strcmp(source->signers->tenant, t->claim.tenant) == 0 || source->signers == provider;
 }
 
-/* Whether the origin may use the author's domain, and somebody's key for it; leaves those that may
- * sign in the match. */
-static bool is_allowed(const struct policy_thought *t, struct policy_match *match)
+/* How many of those who speak for the author the origin may use; they are put first. None without
+ * the right to the author's domain. */
+static enum status count_allowed(struct policy_thought *t, struct policy_match *match, size_t *out)
 {
-    size_t kept = 0;
-    if (t->claim.type == CLAIM_PROVIDER)
-        return true;
-    if (t->claim.type != CLAIM_TENANT ||
-        (match->owner != NULL && strcmp(match->owner->tenant, t->claim.tenant) != 0))
-        return false;
-    for (size_t i = 0; i < match->count; i++) {
-        if (may_use(t, &match->sources[i]))
-            match->sources[kept++] = match->sources[i];
+    struct signers *provider = NULL;
+    enum status st = ST_OK;
+    *out = t->claim.type == CLAIM_PROVIDER ? match->count : 0;
+    if (t->claim.type != CLAIM_TENANT || is_others(t, match))
+        return ST_OK;
+    if (t->policy->provider[0] != '\0')
+        st = policy_domain_find(t, t->policy->provider, &provider);
+    for (size_t i = 0; i < match->count && st == ST_OK; i++) {
+        const struct policy_source source = match->sources[i];
+        if (!may_use(t, &source, provider))
+            continue;
+        match->sources[i] = match->sources[*out];
+        match->sources[(*out)++] = source;
     }
-    if (kept > 0)
-        match->count = kept;
-    return kept > 0;
+    return st;
 }
 
 /* Whose it is that was refused. */
 static const char *refused_tenant(const struct policy_thought *t, const struct policy_match *match)
 {
-    const char *source = match->sources[0].signers->tenant;
-    bool others = match->owner != NULL && (t->claim.type != CLAIM_TENANT ||
-                                           strcmp(match->owner->tenant, t->claim.tenant) != 0);
-    return others ? match->owner->tenant : source;
+    return is_others(t, match) ? match->owner->tenant : match->sources[0].signers->tenant;
 }
 
-/* True: go on. */
-static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *author,
-                         struct policy_match *match)
+static void refuse(struct policy_thought *t, const struct dkim_mailbox *author,
+                   const struct policy_match *match)
 {
     struct err why = {0};
     bool enforced = t->policy->tenant_check == TENANT_CHECK_ENFORCE;
-    if (is_allowed(t, match)) {
-        policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
-        return true;
-    }
     err_set(&why, ST_DENIED, "%s may not sign for %s (tenant %s)", t->claim.who, author->domain,
             refused_tenant(t, match));
     policy_tell(t, "tenant", "%s%s", why.text, enforced ? "" : ", which tenant_check lets pass");
@@ -216,7 +217,39 @@ static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *au
         policy_settle(t->out, POLICY_PASS_UNSIGNED, "tenant", "%s", why.text);
     else if (t->policy->tenant_check == TENANT_CHECK_LOG)
         memcpy(t->out->would, why.text, sizeof why.text);
-    return !enforced;
+}
+
+/* True: go on. */
+static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *author,
+                         struct policy_match *match)
+{
+    bool enforced = t->policy->tenant_check == TENANT_CHECK_ENFORCE;
+    size_t allowed = 0;
+    if (count_allowed(t, match, &allowed) != ST_OK)
+        return false;
+    if (allowed == 0) {
+        refuse(t, author, match);
+        return !enforced;
+    }
+    policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
+    if (enforced)
+        match->count = allowed;
+    return true;
+}
+
+/* A suspended tenant sends no signed mail, nor does anybody in the name of its domains, whosever
+ * key a rule leads to. */
+static bool check_suspended(struct policy_thought *t, const struct policy_match *match)
+{
+    const struct signers *const both[] = {match->owner, t->claim.owner};
+    for (size_t i = 0; i < 2; i++) {
+        if (both[i] == NULL || both[i]->tenant_active)
+            continue;
+        policy_settle(t->out, POLICY_PASS_UNSIGNED, "suspended", "tenant %s is suspended",
+                      both[i]->tenant);
+        return false;
+    }
+    return true;
 }
 
 /* -- the order ---------------------------------------------------------------------------- */
@@ -234,10 +267,13 @@ static bool decide_author(struct policy_thought *t, size_t index)
     policy_tell(t, "author", "%s@%s", t->authors[index].local, t->authors[index].domain);
     if (policy_match_find(t, index, &match) != ST_OK)
         return true;
+    if (match.count == 0 && is_others(t, &match)) /* and no Sender makes that good */
+        policy_settle(t->out, POLICY_PASS_UNSIGNED, "no_domain",
+                      "%s is not a domain of this service", t->authors[index].domain);
     if (match.count == 0)
-        return false;
+        return is_others(t, &match);
     note_owner(t->out, match.owner != NULL ? match.owner : match.sources[0].signers);
-    if (check_tenant(t, &t->authors[index], &match))
+    if (check_tenant(t, &t->authors[index], &match) && check_suspended(t, &match))
         policy_keys_choose(t, &match);
     return true;
 }

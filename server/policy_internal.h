@@ -37,6 +37,7 @@ struct policy_claim {
     char who[GRANT_SUBJECT_MAX + 16]; /* for people: "login ann@example.com" */
     const char *tenant;               /* with CLAIM_TENANT */
     const struct grant *grant;        /* NULL: it was none */
+    const struct signers *owner;      /* of the login's domain, by whom it is bound; or NULL */
 };
 
 /* A domain that is to sign. */
@@ -78,6 +79,8 @@ void policy_tell(const struct policy_thought *t, const char *step, const char *f
 enum status policy_look(struct policy_thought *t, const char *name,
                         const struct place **out) MUST_CHECK;
 
+/* Whether names were left out between that candidate and the one before. */
+bool policy_is_gap(const char *const *names, size_t index);
 /* The domain itself, or the nearest of its parents that signs for subdomains; NULL: there is none.
  */
 enum status policy_domain_find(struct policy_thought *t, const char *domain,

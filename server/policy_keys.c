@@ -101,6 +101,15 @@ static void explain_lack(const struct policy_source *source, struct lack *out)
     }
 }
 
+static bool signs_already(const struct policy_decision *out, const char *domain)
+{
+    for (size_t i = 0; i < out->count; i++) {
+        if (strcmp(out->signatures[i].signers->domain, domain) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Who answers for the provider may be in the same plight. */
 static enum status add_provider(struct policy_thought *t)
 {
@@ -108,7 +117,7 @@ static enum status add_provider(struct policy_thought *t)
     if (t->policy->provider[0] == '\0')
         return ST_OK;
     enum status st = policy_domain_find(t, t->policy->provider, &provider);
-    if (st == ST_OK && provider != NULL)
+    if (st == ST_OK && provider != NULL && !signs_already(t->out, provider->domain))
         add_source(t, &(struct policy_source){.signers = provider});
     return st;
 }
@@ -127,18 +136,17 @@ static void decide_lack(struct policy_thought *t, const struct policy_source *so
 
 /* -- the choice --------------------------------------------------------------------------- */
 
-static bool signs_already(const struct policy_decision *out, const char *domain)
-{
-    for (size_t i = 0; i < out->count; i++) {
-        if (strcmp(out->signatures[i].signers->domain, domain) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* RSA comes first in each list, and every verifier can read it. */
+/* An RSA one, if there is any: every verifier can read it. */
 static void keep_one(struct policy_decision *out)
 {
+    size_t best = 0;
+    while (best < out->count && out->signatures[best].signer->algorithm != DKIM_RSA_SHA256)
+        best++;
+    if (best < out->count) {
+        const struct policy_signature first = out->signatures[0];
+        out->signatures[0] = out->signatures[best];
+        out->signatures[best] = first;
+    }
     while (out->count > 1)
         signers_unref(out->signatures[--out->count].signers);
 }
@@ -148,15 +156,16 @@ void policy_keys_choose(struct policy_thought *t, const struct policy_match *mat
     struct policy_decision *out = t->out;
     const struct grant *grant = t->claim.grant;
     const struct policy_source *first = &match->sources[0];
-    const struct signers *wishes = match->owner != NULL ? match->owner : first->signers;
+    const struct signers *wishes = match->owner != NULL     ? match->owner
+                                   : t->claim.owner != NULL ? t->claim.owner
+                                                            : first->signers;
     bool one = wishes->one_signature || (grant != NULL && grant->one_signature != 0);
     for (size_t i = 0; i < match->count; i++)
         add_source(t, &match->sources[i]);
     if (out->count == 0)
         decide_lack(t, first);
-    else if (wishes->also_provider && !one && !signs_already(out, t->policy->provider) &&
-             add_provider(t) != ST_OK)
-        return; /* the caller sees the store's fault */
+    else if (wishes->also_provider && !one)
+        (void)add_provider(t); /* if the store cannot say, the own signature does */
     if (one)
         keep_one(out);
     if (out->count > 0)

@@ -67,6 +67,7 @@ static enum status claim_by_domain(struct policy_thought *t)
     if (st == ST_OK && owner != NULL) {
         snprintf(why, sizeof why, "owner of %s", owner->domain);
         set_tenant(t, owner->tenant, NULL, why);
+        t->claim.owner = owner;
     } else if (st == ST_OK) {
         set_tenant(t, t->login.domain, NULL, "by its name: the domain is nobody's");
     }

@@ -201,7 +201,9 @@ static struct entry *entry_new(const char *name, struct cache_value *value)
 
 static void make_room(struct shard *shard, struct list *list, struct entry **dead)
 {
-    while (list->bytes > list->limit) {
+    /* One that is larger than all the room is kept by itself, or it would be read for each message.
+     */
+    while (list->bytes > list->limit && list->head->next != NULL) {
         shard->stats.evictions++;
         unlink_entry(shard, list->head->prev, dead); /* utlist: the head's prev is the tail */
     }

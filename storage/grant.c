@@ -32,6 +32,9 @@ bool grant_login(struct span login, struct grant_login *out)
     if (local.len + strlen(out->domain) > GRANT_SUBJECT_MAX)
         return false;
     snprintf(out->subject, sizeof out->subject, "%.*s%s", (int)local.len, local.data, out->domain);
+    for (char *at_subject = out->subject; out->domain[0] != '\0' && *at_subject != '\0';
+         at_subject++)
+        *at_subject = ascii_lower(*at_subject);
     snprintf(out->bucket, sizeof out->bucket, "login#%03x", hash(out->subject) % GRANT_BUCKETS);
     return true;
 }

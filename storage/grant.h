@@ -26,7 +26,9 @@ enum status grant_set_subject(struct grant *grant, enum grant_type type, struct 
 
 /* A login as it is looked up. */
 struct grant_login {
-    char subject[GRANT_SUBJECT_MAX + 1];  /* domain in the one form, the rest as it was given */
+    /* With a domain in the one form and in lower case: whoever writes it otherwise is the same to
+     * most servers, and must not escape a grant. A login without a domain is as it was given. */
+    char subject[GRANT_SUBJECT_MAX + 1];
     char bucket[GRANT_BUCKET_SIZE];       /* the place of a grant to this login */
     char domain[DKIM_DOMAIN_SIZE];        /* "": it has none */
     char everybody[DKIM_DOMAIN_SIZE + 1]; /* `@domain`; "" likewise */

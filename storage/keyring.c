@@ -48,6 +48,7 @@ struct search {
     size_t count;
     bool answered;       /* the wanted one is settled: */
     struct place *place; /* by this, or nothing */
+    bool unreadable;     /* it is there, and nobody can say what it means */
 };
 
 enum status keyring_open(const struct keyring_options *options, struct keyring **out,
@@ -156,8 +157,11 @@ static enum status settle(struct search *search, size_t index, const struct find
     if (unreadable != NULL && index > 0)
         return ST_OK; /* it is asked for again, when it is wanted */
     if (unreadable != NULL)
-        return err_set(err, ST_BROKEN, "%s", unreadable);
-    enum status st = keep(search->keyring, search->names[index], finding, &place, err);
+        err_set(err, ST_BROKEN, "%s", unreadable);
+    enum status st = unreadable != NULL
+                         ? ST_BROKEN
+                         : keep(search->keyring, search->names[index], finding, &place, err);
+    search->unreadable = search->unreadable || (index == 0 && st == ST_BROKEN);
     if (index > 0) {
         place_unref(place);
         return ST_OK;
@@ -199,6 +203,14 @@ static void recall(const struct search *search, struct shared_entry *entries)
     }
 }
 
+/* What could not be made a place has lost a part of itself. */
+static enum status forget(struct shared_entry *entry, const struct err *err)
+{
+    profile_clear(&entry->profile);
+    entry->answer = CACHE_MISS;
+    return err->code;
+}
+
 /* Takes what is fresh; what is left are the names to ask the store for. */
 static enum status take_fresh(struct search *search, struct shared_entry *entries, struct err *err)
 {
@@ -208,7 +220,7 @@ static enum status take_fresh(struct search *search, struct shared_entry *entrie
         if (entries[i].answer == CACHE_MISS || !entries[i].fresh)
             search->names[left] = search->names[i], entries[left++] = entries[i];
         else if (settle(search, i, &finding, err) != ST_OK && i == 0)
-            return err->code;
+            return forget(&entries[i], err);
         else
             profile_clear(&entries[i].profile);
     }
@@ -276,9 +288,10 @@ static enum status load(struct search *search, struct place **out, bool *loaded_
         st = ask_store(search, err);
     *loaded_out = search->answered;
     *out = search->place;
-    if (!search->answered)
+    bool stale = !search->answered && !search->unreadable; /* which is for a store that is away */
+    if (stale)
         st = answer_stale(search->keyring, wanted, out, err);
-    if (!search->answered && st != ST_OK) {
+    if (stale && st != ST_OK) {
         keep_entries(search, entries);
         st = answer_stale(search->keyring, wanted, out, err);
     }

@@ -50,15 +50,16 @@ static void take_lists(struct place *place, struct profile *profile)
         qsort(place->grants, place->grant_count, sizeof *place->grants, by_grant_key);
 }
 
-/* A network that does not parse was not written by us, and holds nobody. */
+/* Without one that does not parse its clients would be somebody else's, or the provider's own. */
 static enum status read_networks(struct place *place, struct err *err)
 {
     for (size_t i = 0; i < place->grant_count; i++) {
         const struct grant *grant = &place->grants[i];
         struct network network;
-        if (grant->type != GRANT_NETWORK ||
-            networks_parse(span_str(grant->subject), &network, NULL) != ST_OK)
+        if (grant->type != GRANT_NETWORK)
             continue;
+        if (networks_parse(span_str(grant->subject), &network, err) != ST_OK)
+            return err_set(err, ST_BROKEN, "grant to network %s: not one", grant->subject);
         if (place->networks == NULL)
             place->networks = networks_new();
         uintptr_t *value = place->networks != NULL ? networks_at(place->networks, &network) : NULL;

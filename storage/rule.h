@@ -18,7 +18,11 @@
 
 #include "base/bytes.h"
 
-enum { RULE_PATTERN_MAX = 320, RULE_PLACE_MAX = 10000 /* rules or grants of one place */ };
+enum {
+    RULE_PATTERN_MAX = 320, /* octets */
+    RULE_PLACE_MAX = 10000, /* rules or grants of one place */
+    RULE_SIGNERS_MAX = 8,   /* rules of one pattern */
+};
 
 /* The place of what is said of all names. */
 #define RULE_ANYWHERE "*"

@@ -96,16 +96,31 @@ static void test_peer_on_a_unix_socket_is_internal(void **state)
 static const struct {
     const char *name, *tenant, *marks, *keys;
 } domains[] = {
-    {"acme.example", "acme", "", "ra1"},           {"two.example", "acme", "", "rt1 et2"},
-    {"wide.example", "acme", "s", "rw1"},          {"deep.wide.example", "globex", "", "rd1"},
-    {"globex.example", "globex", "", "rg1 !rg2"},  {"one.example", "one", "1p", "ro1 eo2"},
-    {"both.example", "both", "p", "rb1"},          {"off.example", "off", "T", ""},
-    {"closed.example", "acme", "D", ""},           {"empty.example", "acme", "", ""},
-    {"empty-wait.example", "acme", "t", ""},       {"empty-provider.example", "acme", "P", ""},
-    {"broken.example", "acme", "b", ""},           {"broken-plain.example", "acme", "bn", ""},
-    {"broken-provider.example", "acme", "bP", ""}, {"half.example", "acme", "b", "rh1"},
-    {"unshown.example", "acme", "uU", ""},         {"unshown-provider.example", "acme", "uQ", ""},
-    {"provider.example", "provider", "s", "rp1"},  {"xn--gebex-1za.example", "globex", "", "rx1"},
+    {"acme.example", "acme", "", "ra1"},
+    {"two.example", "acme", "", "rt1 et2"},
+    {"wide.example", "acme", "s", "rw1"},
+    {"deep.wide.example", "globex", "", "rd1"},
+    {"globex.example", "globex", "", "rg1 !rg2"},
+    {"one.example", "one", "1p", "ro1 eo2"},
+    {"both.example", "both", "p", "rb1"},
+    {"off.example", "off", "T", ""},
+    {"hosting.example", "hosting", "s", "rh9"},
+    {"relay.hosting.example", "provider", "", "rr1"},
+    {"a1.a2.a3.a4.a5.a6.a7.wide.example", "globex", "s", "rl1"},
+    {"closed.example", "acme", "D", ""},
+    {"empty.example", "acme", "", ""},
+    {"empty-wait.example", "acme", "t", ""},
+    {"empty-provider.example", "acme", "P", ""},
+    {"broken.example", "acme", "b", ""},
+    {"broken-plain.example", "acme", "bn", ""},
+    {"broken-provider.example", "acme", "bP", ""},
+    {"half.example", "acme", "b", "rh1"},
+    {"eonly.example", "acme", "", "ee1"},
+    {"zz.example", "acme", "", "rz1"},
+    {"unshown.example", "acme", "uU", ""},
+    {"unshown-provider.example", "acme", "uQ", ""},
+    {"provider.example", "provider", "sp", "rp1"},
+    {"xn--gebex-1za.example", "globex", "", "rx1"},
 };
 
 static const struct {
@@ -122,6 +137,10 @@ static const struct {
     {"pair.example", "acme.example", "", ""},
     {"pair.example", "globex.example", "", ""},
     {"abuse@*", "provider.example", "", "@mail.provider.example"},
+    {"news@off.example", "provider.example", "", ""},
+    {"mixed.example", "eonly.example", "", ""},
+    {"mixed.example", "zz.example", "", ""},
+    {"lists2.example", "hosting.example", "", ""},
 };
 
 static const struct {
@@ -480,6 +499,28 @@ static const struct policy_row rows[] = {
     {"the domain before a rule for everywhere", LOGIN("ann@acme.example"),
      "From: abuse@acme.example\r\n", "acme.example/a1/", NULL},
 
+    /* What the review of these rules brought up */
+    {"a suspended tenant's login and the provider's key", LOGIN("a@off.example"),
+     "From: abuse@nowhere.example\r\n", "suspended", NULL},
+    {"a suspended tenant's author and the provider's key", INTERNAL, "From: news@off.example\r\n",
+     "suspended", NULL},
+    {"login far below a long name that is somebody's",
+     LOGIN("x@z.a1.a2.a3.a4.a5.a6.a7.wide.example"), "From: a@acme.example\r\n", "tenant", NULL},
+    {"author far below a long name that is somebody's", LOGIN("ann@acme.example"),
+     "From: x@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n", "no_domain", NULL},
+    {"the provider may, for anybody", INTERNAL, "From: x@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n",
+     "two.example/t1/", NULL},
+    {"a granted login in other letters", LOGIN("Cust@Provider.example"),
+     "From: billing@provider.example\r\n", "tenant", NULL},
+    {"the provider as well, but it signs already", INTERNAL, "From: a@provider.example\r\n",
+     "provider.example/p1/", NULL},
+    {"of two rules the RSA one, where one is wanted", LOGIN("ses"), "From: a@mixed.example\r\n",
+     "zz.example/z1/", NULL},
+    {"both where it is not", LOGIN("ann@acme.example"), "From: a@mixed.example\r\n",
+     "eonly.example/e1/ zz.example/z1/", NULL},
+    {"what the login's tenant wants, when nobody owns the author", LOGIN("a@one.example"),
+     "From: abuse@nowhere.example\r\n", "provider.example/p1/@mail.provider.example", NULL},
+
     /* Keys */
     {"tenant suspended", INTERNAL, "From: a@off.example\r\n", "suspended", NULL},
     {"domain suspended", INTERNAL, "From: a@closed.example\r\n", "suspended", NULL},
@@ -512,6 +553,8 @@ static const struct policy_row sender_rows[] = {
      "From: a@acme.example\r\nSender: b@globex.example\r\n", "tenant", NULL},
     {"Sender of another tenant", LOGIN("bob@globex.example"),
      "From: a@example.org\r\nSender: b@acme.example\r\n", "tenant", NULL},
+    {"not if From is below another tenant's", LOGIN("ann@acme.example"),
+     "From: a@mail.globex.example\r\nSender: b@acme.example\r\n", "no_domain", NULL},
     {"unreadable Sender", INTERNAL, "From: a@example.org\r\nSender: nobody\r\n", "no_domain", NULL},
     {"two Senders", INTERNAL,
      "From: a@example.org\r\nSender: b@acme.example\r\nSender: c@acme.example\r\n", "no_domain",
@@ -705,6 +748,34 @@ static void test_tenant_check(void **state)
     }
 }
 
+/* The provider's own name stands below somebody else's, who is not the provider for that. */
+static void test_a_parent_of_the_provider_is_not_the_provider(void **state)
+{
+    (void)state;
+    static const struct policy_row row = {"", LOGIN("ann@acme.example"),
+                                          "From: a@lists2.example\r\n", "tenant", NULL};
+    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
+    struct policy *policy = NULL;
+    struct err err = {0};
+    free(settings->sign.provider_domain);
+    settings->sign.provider_domain = strdup("relay.hosting.example");
+    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
+    settings_free(settings);
+    check_row(policy, &row);
+    policy_free(policy);
+}
+
+static void test_rules_are_not_sorted_out_where_nothing_is_checked(void **state)
+{
+    (void)state;
+    static const struct policy_row list[] = {
+        {"of two rules one's own", LOGIN("ann@acme.example"), "From: x@pair.example\r\n",
+         "acme.example/a1/ globex.example/g1/", NULL},
+    };
+    CHECK_ROWS((&(struct policy_variant){.author = "from", .tenant_check = TENANT_CHECK_OFF}),
+               list);
+}
+
 static void test_lookups_that_fail(void **state)
 {
     (void)state;
@@ -810,6 +881,8 @@ int main(void)
         cmocka_unit_test(test_internal_hosts_of_customers),
         cmocka_unit_test(test_login_counts_only_if_trusted),
         cmocka_unit_test(test_tenant_check),
+        cmocka_unit_test(test_a_parent_of_the_provider_is_not_the_provider),
+        cmocka_unit_test(test_rules_are_not_sorted_out_where_nothing_is_checked),
         cmocka_unit_test(test_lookups_that_fail),
         cmocka_unit_test(test_decisions_that_mean_the_same),
         cmocka_unit_test(test_options_of_the_settings_and_of_the_domain),
