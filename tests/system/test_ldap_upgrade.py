@@ -188,6 +188,8 @@ def test_an_older_server_becomes_what_a_new_one_is(new, older, folder):
     migrated = inkan.json("store", "migrate")
     assert (migrated["before"], migrated["after"]) == (older.VERSION, NEWEST)
     assert older.version() == NEWEST
+    older.stop()
+    older.start()
     assert inkan.run("store", "check").returncode == DONE
     assert inkan.run("audit", "verify").returncode == DONE
     inkan.add_domain("later.example", algorithms=("ed25519-sha256",), max_age=3600)
@@ -214,6 +216,7 @@ def test_rules_and_grants_count_in_a_store_of_an_older_version(new, older, folde
     inkan = filled(older, new, folder)
     older.update()
     inkan.ok("store", "migrate")
+    before = len(older.process.log_text())
     inkan.ok("rule", "add", "partner.example", "--domain", "active.example")
     inkan.ok("grant", "add", "--tenant", "acme", "--login", "web17")
     signer = signer_of(inkan, older, folder).start()
@@ -223,6 +226,7 @@ def test_rules_and_grants_count_in_a_store_of_an_older_version(new, older, folde
             assert signing_domains(signer, author, "web18") == (CONTINUE, [])
     finally:
         signer.stop()
+    assert "not indexed" not in older.process.log_text()[before:]
 
 
 def test_a_daemon_that_does_not_see_rules_and_grants_signs_nothing(new, version_4, folder):
