@@ -124,10 +124,12 @@ static void reserved_keys_are_active_beside_the_one_that_is_not(void **state)
     EXPECT(ST_OK, suite_put(store, &kind_key, &other, "key.add", &err));
     EXPECT(ST_OK, suite_put(store, &kind_key, &ours, "key.add", &err));
     EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &late, "key.add", &err));
+    late.reserved = 1;
+    EXPECT(ST_OK, suite_put(store, &kind_key, &late, "key.add", &err));
     other.reserved = 0;
     EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &other, "key.set", &err));
     EXPECT(ST_OK, store_lookup(store, wanted, 1, &profile, &err));
-    assert_int_equal(profile.key_count, 3);
+    assert_int_equal(profile.key_count, 4);
     for (size_t i = 0; i < profile.key_count; i++)
         assert_int_equal(profile.keys[i].reserved, strcmp(profile.keys[i].selector, "ours") != 0);
     profile_clear(&profile);
