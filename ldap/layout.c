@@ -161,8 +161,8 @@ static const struct {
     const char *attribute; /* a number that it must have */
 } made[] = {
     {LAYOUT_TENANTS, NULL, NULL},
-    {LAYOUT_RULES, NULL, NULL},
-    {LAYOUT_GRANTS, NULL, NULL},
+    {LAYOUT_RULES, "inkanRegister", NULL},
+    {LAYOUT_GRANTS, "inkanRegister", NULL},
     {LAYOUT_EVENTS, NULL, NULL},
     {LAYOUT_CHANGES, NULL, NULL},
     {LAYOUT_LEASES, NULL, NULL},
@@ -188,6 +188,23 @@ enum status layout_set_version(struct directory *dir, int version, struct err *e
     return st;
 }
 
+/* What an older version made has no class of ours beside the structural one. */
+static enum status join_class(struct directory *dir, const char *dn, const char *class,
+                              struct err *err)
+{
+    struct buf without = {0};
+    struct writes writes = {0};
+    buf_printf(&without, "(!(objectClass=%s))", class);
+    struct write *write = write_list_new(&writes, WRITE_CHANGE, dn, buf_cstr(&without));
+    enum status st = write != NULL ? layout_classes(write, class, err)
+                                   : err_set(err, ST_TEMP, "ldap: no memory");
+    if (st == ST_OK)
+        st = write_once(dir, write, err);
+    write_list_clear(&writes);
+    buf_clear(&without);
+    return st == ST_CONFLICT ? ST_OK : st; /* it has it */
+}
+
 static enum status make_place(struct directory *dir, size_t i, int number, struct err *err)
 {
     struct buf dn = {0}, text = {0};
@@ -205,10 +222,12 @@ static enum status make_place(struct directory *dir, size_t i, int number, struc
         st = write_value(write, "inkanPosition", SPAN_LIT("0"), false, err);
     if (st == ST_OK)
         st = write_once(dir, write, err);
+    if (st == ST_CONFLICT) /* there already */
+        st = made[i].class != NULL ? join_class(dir, buf_cstr(&dn), made[i].class, err) : ST_OK;
     write_list_clear(&writes);
     buf_clear(&dn);
     buf_clear(&text);
-    return st == ST_CONFLICT ? ST_OK : st; /* there already */
+    return st;
 }
 
 enum status layout_make(struct directory *dir, int version, struct err *err)

@@ -8,6 +8,8 @@
  *                  inkanKeySelector=S
  *     cn=rules  cn=grants  cn=events  cn=changes  cn=leases
  *
+ * cn=rules and cn=grants have a class by which a look-up finds them (ldap/lookup.c).
+ *
  * Domains and keys are found by their attributes wherever below the root they stand, so they may
  * as well be entries that were there before and got our auxiliary classes. The places are for
  * what this program makes.
@@ -45,7 +47,8 @@ enum status layout_read(struct directory *dir, struct layout_numbers *out, struc
                         struct err *err) MUST_CHECK;
 /* Makes what is missing of the places below the root, which must exist, once the server is known to
  * have our newest schema (else ST_BROKEN); cn=state comes last, with that version, so that what is
- * cut short is no store. One that was there before keeps its version. */
+ * cut short is no store. One that was there before keeps its version; what an older version made
+ * gets the classes that it lacks. */
 enum status layout_make(struct directory *dir, int version, struct err *err) MUST_CHECK;
 /* Sets the version in cn=state, which must be there. */
 enum status layout_set_version(struct directory *dir, int version, struct err *err) MUST_CHECK;

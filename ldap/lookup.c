@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The look-up of a cold message: one search for cn=state, the domains and their keys, and the rules
- * and grants of the names. The tenant
- * of a domain stands above it; a server with the deref overlay follows the domain's
- * inkanTenantEntry in the same answer, of others it is asked with a second search.
+ * and grants of the names. The tenant of a domain stands above it; a server with the deref overlay
+ * sends it in the same answer, of others it is asked with a second search.
+ *
+ * What an account may not see is to it as if it were not there. Without its rules and grants mail
+ * would be signed as nobody wants it, so cn=rules and cn=grants themselves must be in each answer.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "ldap/deref.h"
 #include "ldap/entry.h"
 #include "ldap/escape.h"
 #include "ldap/layout.h"
@@ -17,7 +20,8 @@ struct lookup {
     const char *const *names;
     size_t count;
     struct profile *profiles;
-    int64_t position; /* -1: cn=state was not in the answer */
+    int64_t position;   /* -1: cn=state was not in the answer */
+    bool rules, grants; /* so was cn=rules, cn=grants */
 };
 
 static struct profile *profile_named(const struct lookup *lookup, const char *name)
@@ -47,56 +51,6 @@ static bool is_one_of(const char *name, struct berval *const *values)
 }
 
 /* -- tenants ------------------------------------------------------------------------------ */
-
-static enum status take_attribute(struct tenant *tenant, const LDAPDerefVal *attribute,
-                                  struct err *err)
-{
-    enum status st = ST_OK;
-    for (const struct berval *value = attribute->vals;
-         value != NULL && value->bv_val != NULL && st == ST_OK; value++)
-        st = entry_take(&kind_tenant, tenant, attribute->type,
-                        span_of(value->bv_val, value->bv_len), err);
-    return st;
-}
-
-/* The tenant that the server sent along with a domain, if it did. */
-static enum status take_tenant(struct directory *dir, LDAPMessage *entry, struct tenant *tenant,
-                               struct err *err)
-{
-    LDAPControl **controls = NULL;
-    LDAPDerefRes *answer = NULL;
-    enum status st = ST_OK;
-    if (ldap_get_entry_controls(dir->ld, entry, &controls) != LDAP_SUCCESS || controls == NULL)
-        return ST_OK;
-    LDAPControl *deref = ldap_control_find(LDAP_CONTROL_X_DEREF, controls, NULL);
-    if (deref != NULL &&
-        ldap_parse_derefresponse_control(dir->ld, deref, &answer) == LDAP_SUCCESS &&
-        answer != NULL) {
-        entry_begin(&kind_tenant, tenant);
-        for (const LDAPDerefVal *each = answer->attrVals; each != NULL && st == ST_OK;
-             each = each->next)
-            st = take_attribute(tenant, each, err);
-    }
-    ldap_derefresponse_free(answer);
-    ldap_controls_free(controls);
-    return st;
-}
-
-static enum status deref_control(struct directory *dir, LDAPControl **out, struct err *err)
-{
-    static char attribute[] = "inkanTenantEntry";
-    char **attributes = entry_attributes(&kind_tenant, false);
-    LDAPDerefSpec specs[2] = {{attribute, attributes}, {NULL, NULL}};
-    struct berval value = {0};
-    int made = attributes != NULL ? ldap_create_deref_control_value(dir->ld, specs, &value)
-                                  : LDAP_NO_MEMORY;
-    if (made == LDAP_SUCCESS)
-        made = ldap_control_create(LDAP_CONTROL_X_DEREF, 0, &value, 0, out);
-    if (made != LDAP_SUCCESS)
-        ber_memfree(value.bv_val);
-    entry_attributes_free(attributes);
-    return made == LDAP_SUCCESS ? ST_OK : err_set(err, ST_TEMP, "ldap: no memory");
-}
 
 /* The domains of a tenant that cannot be read. */
 static enum status spoil_tenant(const struct lookup *lookup, struct directory *dir,
@@ -196,7 +150,7 @@ static enum status take_domain(struct directory *dir, LDAPMessage *entry,
     }
     profile->found = true;
     profile->domain = domain;
-    st = take_tenant(dir, entry, &profile->tenant, err);
+    st = deref_take_tenant(dir, entry, &profile->tenant, err);
     if (st == ST_BROKEN) {
         const struct err why = *err;
         return spoil(profile, &why, err);
@@ -253,6 +207,14 @@ static enum status take_placed(struct directory *dir, LDAPMessage *entry, const 
     return st;
 }
 
+static void take_register(struct directory *dir, LDAPMessage *entry, struct lookup *lookup)
+{
+    struct berval **names = ldap_get_values_len(dir->ld, entry, "cn");
+    lookup->rules |= is_one_of("rules", names);
+    lookup->grants |= is_one_of("grants", names);
+    ldap_value_free_len(names);
+}
+
 static bool has(struct directory *dir, LDAPMessage *entry, const char *attribute)
 {
     struct berval **values = ldap_get_values_len(dir->ld, entry, attribute);
@@ -279,7 +241,10 @@ static enum status take_entry(void *arg, struct directory *dir, LDAPMessage *ent
         return take_placed(dir, entry, &kind_rule, lookup, err);
     if (has(dir, entry, "inkanGrantSubject"))
         return take_placed(dir, entry, &kind_grant, lookup, err);
-    return take_domain(dir, entry, lookup, err);
+    if (has(dir, entry, "inkanDomainName"))
+        return take_domain(dir, entry, lookup, err);
+    take_register(dir, entry, lookup);
+    return ST_OK;
 }
 
 /* Of two active keys of one algorithm, as there are for a moment while one follows the other, the
@@ -296,12 +261,14 @@ static char **lookup_attributes(void)
 {
     static const struct kind *const all[] = {&kind_domain, &kind_key, &kind_rule, &kind_grant};
     enum { KINDS = sizeof all / sizeof all[0] };
-    size_t count = 0, most = 2;
+    size_t count = 0, most = 3;
     for (size_t k = 0; k < KINDS; k++)
         most += all[k]->field_count;
     char **out = calloc(most, sizeof *out);
-    if (out != NULL)
+    if (out != NULL) {
         out[count++] = strdup("inkanPosition");
+        out[count++] = strdup("cn");
+    }
     for (size_t k = 0; out != NULL && k < KINDS; k++) {
         for (size_t i = 0; i < all[k]->field_count; i++) {
             char name[ENTRY_NAME_SIZE];
@@ -324,7 +291,7 @@ static bool is_domain(struct span name)
 
 static void make_filter(const struct lookup *lookup, struct buf *out)
 {
-    buf_append_str(out, "(|(objectClass=inkanState)");
+    buf_append_str(out, "(|(objectClass=inkanState)(objectClass=inkanRegister)");
     for (size_t i = 0; i < lookup->count; i++) {
         struct span name = span_str(lookup->names[i]);
         if (name.len == 0)
@@ -378,11 +345,16 @@ enum status lookup_profiles(struct driver_conn *conn, const char *const *names, 
                             struct profile *profiles, struct err *err)
 {
     struct directory *dir = directory_of(conn);
-    struct lookup lookup = {names, count, profiles, -1};
+    struct lookup lookup = {names, count, profiles, -1, false, false};
     enum status st = search(dir, &lookup, err);
     if (st == ST_NOT_FOUND || (st == ST_OK && lookup.position < 0))
         return err_set(err, ST_BROKEN, "ldap: there is no store at %s (inkan store init)",
                        dir->root);
+    if (st == ST_OK && !(lookup.rules && lookup.grants))
+        return err_set(err, ST_BROKEN,
+                       "ldap: cn=%s,%s is not shown to this account, which must read all below it "
+                       "(docs/ldap.md, Access)",
+                       lookup.rules ? "grants" : "rules", dir->root);
     if (st == ST_OK)
         st = ask_for_tenants(dir, &lookup, err);
     if (st == ST_OK)

@@ -310,18 +310,23 @@ static void begin_search(struct search *search, struct keyring *keyring,
     }
 }
 
-enum status keyring_find(struct keyring *keyring, const struct keyring_question *question,
-                         size_t wanted, struct place **out, struct err *err)
+/* The view's deadline is set by the first name that the cache has not. */
+static enum status find(struct keyring_view *view, const struct keyring_question *question,
+                        size_t wanted, struct place **out, struct err *err)
 {
+    struct keyring *keyring = view->keyring;
     const char *name = question->names[wanted];
-    int64_t deadline_ms = 0;
     for (;;) {
         if (get(keyring, cache_get, name, out) != CACHE_MISS)
             return ST_OK;
-        if (deadline_ms == 0)
-            deadline_ms = clock_monotonic_ms() + keyring->timeout_ms;
-        enum cache_flight flight = cache_flight_begin(keyring->cache, name, deadline_ms);
-        if (flight == CACHE_LOADED && clock_left_ms(deadline_ms) > 0)
+        if (view->deadline_ms == 0)
+            view->deadline_ms = clock_monotonic_ms() + keyring->timeout_ms;
+        if (clock_left_ms(view->deadline_ms) <= 0) {
+            err_set(err, ST_TEMP, "the store has not answered in time");
+            return answer_stale(keyring, name, out, err);
+        }
+        enum cache_flight flight = cache_flight_begin(keyring->cache, name, view->deadline_ms);
+        if (flight == CACHE_LOADED && clock_left_ms(view->deadline_ms) > 0)
             continue;
         if (flight != CACHE_LEAD) {
             err_set(err, ST_TEMP, "the look-up of %s by another session failed", name);
@@ -336,11 +341,20 @@ enum status keyring_find(struct keyring *keyring, const struct keyring_question 
     }
 }
 
+enum status keyring_find(struct keyring *keyring, const struct keyring_question *question,
+                         size_t wanted, struct place **out, struct err *err)
+{
+    struct keyring_view view;
+    keyring_view_begin(&view, keyring);
+    return find(&view, question, wanted, out, err);
+}
+
 /* -- views -------------------------------------------------------------------------------- */
 
 void keyring_view_begin(struct keyring_view *view, struct keyring *keyring)
 {
     view->keyring = keyring;
+    view->deadline_ms = 0;
     view->count = 0;
 }
 
@@ -357,7 +371,7 @@ enum status keyring_view_find(struct keyring_view *view, const struct keyring_qu
     }
     if (view->count == KEYRING_VIEW_MAX)
         return err_set(err, ST_BROKEN, "a message asks for more than %d names", KEYRING_VIEW_MAX);
-    enum status st = keyring_find(view->keyring, question, wanted, &place, err);
+    enum status st = find(view, question, wanted, &place, err);
     if (st != ST_OK)
         return st;
     snprintf(view->seen[view->count].name, sizeof view->seen[0].name, "%s", name);

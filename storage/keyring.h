@@ -41,10 +41,12 @@ struct keyring_question {
 enum status keyring_find(struct keyring *keyring, const struct keyring_question *question,
                          size_t wanted, struct place **out, struct err *err) MUST_CHECK;
 
-/* What one message sees: each name is looked up once and stays what it was. One thread. */
+/* What one message sees: each name is looked up once and stays what it was. One thread. However
+ * many names it needs, it waits for a store that hangs no longer than for one of them. */
 enum { KEYRING_VIEW_MAX = 48 };
 struct keyring_view {
     struct keyring *keyring;
+    int64_t deadline_ms; /* 0: all was in the cache so far */
     struct {
         char name[DKIM_DOMAIN_SIZE];
         struct place *place; /* NULL: nothing */
@@ -52,7 +54,8 @@ struct keyring_view {
     size_t count;
 };
 void keyring_view_begin(struct keyring_view *view, struct keyring *keyring);
-/* As keyring_find; the place is borrowed until keyring_view_end. */
+/* As keyring_find; the place is borrowed until keyring_view_end. Once all of timeout_ms has passed
+ * since the first name that was not in the cache, what is stale is the answer, or ST_TEMP. */
 enum status keyring_view_find(struct keyring_view *view, const struct keyring_question *question,
                               size_t wanted, const struct place **out, struct err *err) MUST_CHECK;
 void keyring_view_end(struct keyring_view *view);

@@ -129,7 +129,9 @@ FROM "grant" g;
 CREATE VIEW "place_now" AS
 SELECT (SELECT coalesce(max("position"), 0) FROM "change") AS "position", p.* FROM "place" p;
 
--- As signing_of (0002), for all that stands under the names.
+-- In the place of signing_of (0002), whose comments say how, for all that stands under the names.
+DROP FUNCTION "signing_of"(text[]);
+DROP VIEW "signing_now";
 CREATE FUNCTION "place_of"(VARIADIC "names" text[]) RETURNS SETOF "place_now"
 LANGUAGE plpgsql STABLE
 SET plan_cache_mode = force_generic_plan
@@ -155,4 +157,5 @@ END $$;
 REVOKE ALL ON FUNCTION "place_of"(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "place_of"(text[]) TO inkan_signer, inkan_admin;
 GRANT SELECT ON "place" TO inkan_signer, inkan_admin;
+REVOKE SELECT ON "signing" FROM inkan_signer;
 GRANT SELECT ("reserved") ON "key" TO inkan_panel;

@@ -68,7 +68,7 @@ class Store:
     def count(self):
         answer = self.server.sql(
             "SELECT coalesce(sum(calls), 0), count(*) FROM pg_stat_statements"
-            " WHERE query LIKE '%FROM \"signing_of\"(%'").split("|")
+            " WHERE query LIKE '%FROM \"place_of\"(%'").split("|")
         return f"{answer[0]} look-ups of {answer[1]} text (each worker's feed asks once)"
 
 

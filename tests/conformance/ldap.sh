@@ -41,8 +41,9 @@ maxsize 1073741824
 dbnosync
 index objectClass,entryUUID,entryCSN eq
 index inkanTenantName,inkanDomainName,inkanDomainTenant eq
-index inkanKeyDomain,inkanKeySelector,inkanKeyState,inkanKeyKek eq
-index inkanRuleDomain,inkanRulePattern,inkanGrantTenant,inkanGrantSubject eq
+index inkanKeyDomain,inkanKeySelector,inkanKeyState,inkanKeyKek,inkanKeyDue eq
+index inkanRuleDomain,inkanRulePattern,inkanRulePlace eq
+index inkanGrantTenant,inkanGrantSubject,inkanGrantPlace eq
 index inkanEventId,inkanEventName,inkanPosition eq
 overlay syncprov
 overlay deref

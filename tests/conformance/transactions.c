@@ -82,17 +82,23 @@ static void removal_needs_the_version_that_is_there(void **state)
     store_close(store);
 }
 
+static struct key rsa_key(const char *domain, const char *selector)
+{
+    struct key key = {.algorithm = DKIM_RSA_SHA256, .bits = 2048, .state = KEY_ACTIVE};
+    suite_set(&kind_key, &key, "domain", domain);
+    suite_set(&kind_key, &key, "selector", selector);
+    buf_append_str(&key.public_key, "public");
+    buf_append_str(&key.sealed, "sealed");
+    return key;
+}
+
 static void never_two_active_keys_of_one_algorithm(void **state)
 {
     struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
     struct vault *vault = suite_vault();
     struct suite_domain names = suite_add_domain(store, vault, 2);
-    struct key second = {.algorithm = DKIM_RSA_SHA256, .bits = 2048, .state = KEY_ACTIVE};
+    struct key second = rsa_key(names.domain, "second");
     (void)state;
-    suite_set(&kind_key, &second, "domain", names.domain);
-    suite_set(&kind_key, &second, "selector", "second");
-    buf_append_str(&second.public_key, "public");
-    buf_append_str(&second.sealed, "sealed");
     EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &second, "key.new", &err));
     second.state = KEY_STAGED;
     EXPECT(ST_OK, suite_put(store, &kind_key, &second, "key.new", &err));
@@ -100,6 +106,37 @@ static void never_two_active_keys_of_one_algorithm(void **state)
     EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &second, "key.activate", &err));
     kind_clear(&kind_key, &second);
     vault_close(vault);
+    store_close(store);
+}
+
+/* Rules name them, so there is no doubt which of them signs. */
+static void reserved_keys_are_active_beside_the_one_that_is_not(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain names = suite_add_domain(store, NULL, 0);
+    struct key reserved = rsa_key(names.domain, "reserved"), other = rsa_key(names.domain, "other"),
+               ours = rsa_key(names.domain, "ours"), late = rsa_key(names.domain, "late");
+    struct profile profile = {0};
+    const char *const wanted[] = {names.domain};
+    (void)state;
+    reserved.reserved = other.reserved = 1;
+    EXPECT(ST_OK, suite_put(store, &kind_key, &reserved, "key.add", &err));
+    EXPECT(ST_OK, suite_put(store, &kind_key, &other, "key.add", &err));
+    EXPECT(ST_OK, suite_put(store, &kind_key, &ours, "key.add", &err));
+    EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &late, "key.add", &err));
+    late.reserved = 1;
+    EXPECT(ST_OK, suite_put(store, &kind_key, &late, "key.add", &err));
+    other.reserved = 0;
+    EXPECT(ST_CONFLICT, suite_put(store, &kind_key, &other, "key.set", &err));
+    EXPECT(ST_OK, store_lookup(store, wanted, 1, &profile, &err));
+    assert_int_equal(profile.key_count, 4);
+    for (size_t i = 0; i < profile.key_count; i++)
+        assert_int_equal(profile.keys[i].reserved, strcmp(profile.keys[i].selector, "ours") != 0);
+    profile_clear(&profile);
+    kind_clear(&kind_key, &reserved);
+    kind_clear(&kind_key, &other);
+    kind_clear(&kind_key, &ours);
+    kind_clear(&kind_key, &late);
     store_close(store);
 }
 
@@ -264,6 +301,7 @@ int suite_transactions(void)
         cmocka_unit_test(references_are_kept),
         cmocka_unit_test(removal_needs_the_version_that_is_there),
         cmocka_unit_test(never_two_active_keys_of_one_algorithm),
+        cmocka_unit_test(reserved_keys_are_active_beside_the_one_that_is_not),
         cmocka_unit_test(rollback_leaves_nothing_behind),
         cmocka_unit_test(every_change_has_its_audit_event),
         cmocka_unit_test(sealed_octets_never_reach_the_audit_log),

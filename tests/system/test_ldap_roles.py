@@ -26,8 +26,9 @@ TENANT = f"inkanTenantName=acme,cn=tenants,{BASE}"
 DOMAIN = f"inkanDomainName=acme.example,{TENANT}"
 KEY = f"inkanKeySelector=ed25519,{DOMAIN}"
 STAGED = f"inkanKeySelector=next,{DOMAIN}"
-RULE = f"inkanRulePattern=x.example,cn=rules,{BASE}"
-GRANT = f"inkanGrantType=login+inkanGrantSubject=bob,cn=grants,{BASE}"
+# In the order in which slapd says the parts of a name.
+RULE = f"inkanRuleDomain=acme.example+inkanRulePattern=x.example,cn=rules,{BASE}"
+GRANT = f"inkanGrantSubject=bob+inkanGrantType=login,cn=grants,{BASE}"
 EVENT = f"inkanEventId=1,cn=events,{BASE}"
 PERSON = f"cn=person,cn=tenants,{BASE}"
 
@@ -41,10 +42,13 @@ PLACES = {
     "staged key": (STAGED, "inkanKeyState", "active"),
     "state": (f"cn=state,{BASE}", "inkanPosition", "1"),
     "writer": (f"cn=writer,{BASE}", "inkanJournal", "x"),
-    "rule": (RULE, "inkanRulePattern", "y.example"),
-    "grant": (GRANT, "inkanGrantSubject", "eve"),
+    "rule": (RULE, "inkanRuleSelector", "next"),
+    "grant": (GRANT, "inkanGrantTenant", "globex"),
     "event": (EVENT, "inkanEventDetail", "x"),
     "changes": (f"cn=changes,{BASE}", "cn", "x"),
+    "rules": (f"cn=rules,{BASE}", "description", "x"),
+    "grants": (f"cn=grants,{BASE}", "description", "x"),
+    "leases": (f"cn=leases,{BASE}", "description", "x"),
 }
 # New entries, which those who may write could make.
 NEW = {
@@ -55,9 +59,13 @@ NEW = {
     "key": f"dn: inkanKeySelector=new,{DOMAIN}\nchangetype: add\nobjectClass: inkanEntry\n"
            "objectClass: inkanKey\ninkanKeyDomain: acme.example\ninkanKeyState: active\n",
     "rule": f"dn: inkanRulePattern=new.example,cn=rules,{BASE}\nchangetype: add\n"
-            "objectClass: inkanEntry\nobjectClass: inkanRule\ninkanRuleDomain: acme.example\n",
+            "objectClass: inkanEntry\nobjectClass: inkanRule\ninkanRuleDomain: acme.example\n"
+            "inkanRulePlace: new.example\n",
     "grant": f"dn: inkanGrantType=login+inkanGrantSubject=new,cn=grants,{BASE}\nchangetype: add\n"
-             "objectClass: inkanEntry\nobjectClass: inkanGrant\ninkanGrantTenant: acme\n",
+             "objectClass: inkanEntry\nobjectClass: inkanGrant\ninkanGrantTenant: acme\n"
+             "inkanGrantPlace: *\n",
+    "lease": f"dn: inkanLeaseName=new,cn=leases,{BASE}\nchangetype: add\n"
+             "objectClass: inkanEntry\nobjectClass: inkanLease\n",
     "event": f"dn: inkanEventId=1000,cn=events,{BASE}\nchangetype: add\n"
              "objectClass: inkanEntry\nobjectClass: inkanEvent\ninkanEventActor: x\n"
              "inkanEventAction: x\ninkanEventKind: x\ninkanEventName: x\n",
@@ -77,10 +85,8 @@ def slapd(module_folder):
         server.command.add_domain(f"{tenant}.example", tenant, algorithms=("ed25519-sha256",))
     server.command.ok("key", "new", "acme.example", "--algorithm", "ed25519-sha256", "--selector",
                       "next")
-    server.modify(f"dn: {RULE}\nchangetype: add\nobjectClass: inkanEntry\nobjectClass: inkanRule\n"
-                  "inkanRuleDomain: acme.example\n\n"
-                  f"dn: {GRANT}\nchangetype: add\nobjectClass: inkanEntry\n"
-                  "objectClass: inkanGrant\ninkanGrantTenant: acme\n", ADMIN)
+    server.command.ok("rule", "add", "x.example", "--domain", "acme.example")
+    server.command.ok("grant", "add", "--tenant", "acme", "--login", "bob")
     server.ldif_add(f"dn: {PERSON}\nobjectClass: person\ncn: person\nsn: x\n"
                     "userPassword: person-secret\n\n"
                     f"dn: {THIRD[0]}\nobjectClass: person\ncn: third\nsn: x\n"
@@ -133,7 +139,7 @@ def names(entries):
 
 
 def test_signer_reads_what_signing_needs(slapd):
-    for place in ("tenant", "domain", "key", "staged key", "state", "changes"):
+    for place in ("tenant", "domain", "key", "staged key", "rule", "grant", "state", "changes"):
         dn = PLACES[place][0]
         assert names(slapd.search("(objectClass=*)", account=SIGNER, base=dn, scope="base")) == {dn}
     key, = slapd.search("(objectClass=*)", "inkanKeySealed", account=SIGNER, base=KEY, scope="base")
@@ -141,6 +147,18 @@ def test_signer_reads_what_signing_needs(slapd):
     changes = slapd.search("(inkanPosition>=1)", "inkanChanged", account=SIGNER,
                            base=f"cn=changes,{BASE}")
     assert any("inkanChanged" in entry for entry in changes)
+
+
+def test_signer_reads_all_of_rules_and_grants(slapd):
+    """By the names that docs/ldap.md gives the entries, and with what they are looked up by."""
+    for place, dn in (("rule", RULE), ("grant", GRANT)):
+        below = f"cn={place}s,{BASE}"
+        seen = slapd.search("(objectClass=*)", account=SIGNER, base=below)
+        assert names(seen) == {below, dn}
+        assert seen == slapd.search("(objectClass=*)", base=below)
+    assert names(slapd.search("(inkanRulePlace=x.example)", account=SIGNER)) == {RULE}
+    place, = slapd.search("(objectClass=inkanGrant)", "inkanGrantPlace")[0]["inkanGrantPlace"]
+    assert names(slapd.search(f"(inkanGrantPlace={place.decode()})", account=SIGNER)) == {GRANT}
 
 
 def test_signer_sees_no_private_half_that_does_not_sign(slapd):
@@ -151,17 +169,17 @@ def test_signer_sees_no_private_half_that_does_not_sign(slapd):
         slapd.search("(&(inkanKeySealed=*)(inkanKeyState=active))"))
 
 
-def test_signer_sees_no_events_rules_grants_or_journal(slapd):
-    for place in ("events", "rules", "grants", "writer"):
+def test_signer_sees_no_events_leases_or_journal(slapd):
+    for place in ("events", "leases", "writer"):
         done = slapd._tool("ldapsearch", SIGNER, "-LLL", "-b", f"cn={place},{BASE}", "*", "+")
         assert done.returncode in REFUSED and done.stdout == "", place
     seen = slapd.search("(objectClass=*)", account=SIGNER)
     assert len(seen) > 5
-    assert not re.search("cn=(events|rules|grants|writer)|event|journal|rule|grant",
-                         " ".join(names(seen)), re.I)
+    assert not re.search("cn=(events|leases|writer)|event|lease|journal", " ".join(names(seen)),
+                         re.I)
     classes = {value for entry in seen for value in entry.get("objectClass", [])}
-    assert b"inkanKey" in classes
-    assert not classes & {b"inkanEvent", b"inkanRule", b"inkanGrant", b"inkanWriter"}
+    assert {b"inkanKey", b"inkanRule", b"inkanGrant"} <= classes
+    assert not classes & {b"inkanEvent", b"inkanLease", b"inkanWriter"}
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -296,6 +314,10 @@ def test_admin_does_a_domains_whole_life(slapd):
     admin.ok("key", "new", "hooli.example", "--algorithm", "ed25519-sha256", "--selector", "next",
              "--activate")
     admin.ok("domain", "set", "hooli.example", "note=x")
+    admin.ok("rule", "add", "hooli.example", "--domain", "hooli.example", "--selector", "next")
+    admin.ok("rule", "remove", "hooli.example", "--domain", "hooli.example")
+    admin.ok("grant", "add", "--tenant", "hooli", "--network", "192.0.2.0/24")
+    admin.ok("grant", "remove", "--network", "192.0.2.0/24")
     admin.ok("domain", "suspend", "hooli.example")
     admin.ok("vault", "rewrap")
     assert admin.run("store", "check").returncode == 0

@@ -4,6 +4,7 @@ hot path costs the data base."""
 
 import hashlib
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -31,10 +32,10 @@ def primary(module_folder):
         server.sql(f"CREATE ROLE {login} LOGIN IN ROLE inkan_{login}")
     for tenant, domain in (("acme", "acme.example"), ("globex", "globex.example")):
         server.owner.add_domain(domain, tenant, algorithms=("ed25519-sha256",))
-        server.sql("INSERT INTO rule (pattern, domain, created, updated, version)"
-                   f" VALUES ('*@news.{domain}', '{domain}', 0, 0, 1)")
-        server.sql("INSERT INTO \"grant\" (type, subject, tenant, created, updated, version)"
-                   f" VALUES ('login', 'bob@{tenant}', '{tenant}', 0, 0, 1)")
+        server.sql("INSERT INTO rule (pattern, domain, place, created, updated, version)"
+                   f" VALUES ('.news.{domain}', '{domain}', 'news.{domain}', 0, 0, 1)")
+        server.sql("INSERT INTO \"grant\" (type, subject, tenant, place, created, updated, version)"
+                   f" VALUES ('login', '@{tenant}.net', '{tenant}', '{tenant}.net', 0, 0, 1)")
     yield server
     server.stop(signal.SIGQUIT)
 
@@ -48,9 +49,15 @@ def as_user(primary, folder, user, **settings):
 
 
 def test_signer_reads_the_view_the_feed_and_the_version(primary):
-    assert primary.sql("SELECT count(*) FROM signing", "signer") == "2"
-    assert primary.sql("SELECT domain_name FROM signing_of('acme.example', NULL)",
-                       "signer") == "acme.example"
+    assert primary.sql("SELECT place FROM place ORDER BY place", "signer").split() == [
+        "acme.example", "acme.net", "globex.example", "globex.net", "news.acme.example",
+        "news.globex.example"]
+    for name, column, value in (("acme.example", "key_selector", "ed25519"),
+                                ("news.acme.example", "rule_pattern", ".news.acme.example"),
+                                ("acme.net", "grant_subject", "@acme.net")):
+        assert primary.sql(f"SELECT place, {column} FROM place_of('{name}', NULL)",
+                           "signer") == f"{name}|{value}"
+    assert primary.sql("SELECT place FROM place_of('nothing.example')", "signer") == ""
     assert int(primary.sql("SELECT max(position) FROM change", "signer")) > 0
     assert primary.sql("SELECT max(version) FROM migration", "signer") != ""
 
@@ -69,10 +76,11 @@ def test_signer_touches_no_table(primary, table):
     "TRUNCATE change",
     "SELECT nextval('change_position_seq')",
     "UPDATE migration SET version = 99",
-    "DROP VIEW signing",
-    "DROP FUNCTION signing_of",
-    "ALTER FUNCTION signing_of SECURITY DEFINER",
-    "SELECT 1 FROM signing_now",
+    "DROP VIEW place",
+    "DROP FUNCTION place_of",
+    "ALTER FUNCTION place_of SECURITY DEFINER",
+    "SELECT 1 FROM place_now",
+    "SELECT 1 FROM signing",
     "CREATE OR REPLACE FUNCTION change_tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
     "CREATE TABLE mine (a int)",
     "SET ROLE inkan_admin",
@@ -84,21 +92,21 @@ def test_signer_changes_nothing(primary, text):
 
 @pytest.mark.parametrize("login, want", [("signer", "t"), ("admin", "t"), ("panel", "f")])
 def test_look_up_may_be_called_by_signer_and_admin(primary, login, want):
-    assert primary.sql("SELECT has_function_privilege('signing_of(text[])', 'EXECUTE')",
+    assert primary.sql("SELECT has_function_privilege('place_of(text[])', 'EXECUTE')",
                        login) == want
-    assert primary.error("SELECT position FROM signing_of('acme.example')",
+    assert primary.error("SELECT position FROM place_of('acme.example')",
                          login) == (None if want == "t" else DENIED)
 
 
 def test_look_up_gives_no_rights_that_its_caller_has_not(primary):
-    primary.sql("GRANT EXECUTE ON FUNCTION signing_of TO panel")
-    assert primary.error("SELECT position FROM signing_of('acme.example')", "panel") == DENIED
-    primary.sql("REVOKE EXECUTE ON FUNCTION signing_of FROM panel")
+    primary.sql("GRANT EXECUTE ON FUNCTION place_of TO panel")
+    assert primary.error("SELECT position FROM place_of('acme.example')", "panel") == DENIED
+    primary.sql("REVOKE EXECUTE ON FUNCTION place_of FROM panel")
 
 
 def test_look_up_reads_all_in_one_snapshot(primary):
     """Or a position could be newer than the keys it stands for: that is what STABLE says."""
-    assert primary.sql("SELECT provolatile FROM pg_proc WHERE proname = 'signing_of'") == "s"
+    assert primary.sql("SELECT provolatile FROM pg_proc WHERE proname = 'place_of'") == "s"
 
 
 def test_look_up_finds_a_domain_by_its_key_however_small_the_store_was(primary):
@@ -107,14 +115,56 @@ def test_look_up_finds_a_domain_by_its_key_however_small_the_store_was(primary):
     plans = primary.psql(
         "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;"
         " SET auto_explain.log_nested_statements = on; SET client_min_messages = log;"
-        " SELECT position FROM signing_of('acme.example', 'example');").stderr
+        " SELECT position FROM place_of('acme.example', 'example');").stderr
     print(plans)
     assert plans.count("Index Scan using domain_pkey on domain") == 2
     assert "Index Cond: (name = $" in plans and "Seq Scan" not in plans
 
 
+@pytest.fixture(scope="module")
+def large(primary, module_folder):
+    """A data base of 1,000 tenants and 100,000 domains with a key each, 10,000 rules and grants."""
+    primary.sql("CREATE DATABASE large")
+    Inkan(f"{module_folder}/large", store__url=primary.url(database="large")).set_up()
+    primary.sql(LARGE, database="large")
+    yield "large"
+    primary.sql("DROP DATABASE large")
+
+
+LARGE = """
+INSERT INTO tenant (name, status, created, updated, version)
+    SELECT 't' || i, 'active', 1, 1, 1 FROM generate_series(0, 999) i;
+INSERT INTO domain (name, tenant, status, subdomains, created, updated, version)
+    SELECT 'd' || i || '.example', 't' || i % 1000, 'active', 0, 1, 1, 1
+    FROM generate_series(1, 100000) i;
+INSERT INTO key (domain, selector, algorithm, bits, state, public_key, sealed, created, updated,
+                 version)
+    SELECT name, 's1', 'rsa-sha256', 2048, 'active', 'x', 'x', 1, 1, 1 FROM domain;
+INSERT INTO change (kind, name, time, version) SELECT 'domain', name, 1, 1 FROM domain;
+INSERT INTO rule (pattern, domain, place, created, updated, version)
+    SELECT name, name, name, 1, 1, 1 FROM domain LIMIT 10000;
+INSERT INTO "grant" (type, subject, tenant, place, created, updated, version)
+    SELECT 'login', '@' || name, tenant, name, 1, 1, 1 FROM domain LIMIT 10000;
+"""
+
+
+@pytest.mark.parametrize("prepared", ["SELECT 1", "VACUUM ANALYZE"])
+def test_look_up_reads_nothing_but_what_it_asks_for(primary, large, prepared):
+    """Whatever the planner knows of the tables: only indexes, and of each what has one name."""
+    primary.sql(prepared, database=large)
+    plans = primary.psql(
+        "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;"
+        " SET auto_explain.log_nested_statements = on; SET client_min_messages = log;"
+        " SELECT position FROM place_of('d7.example', '*');", database=large).stderr
+    print(plans)
+    scans = re.findall(r"->  (.* Scan .*)\n\s+(\S.*)", plans)
+    assert len(scans) >= 11  # the position, and five tables for each name
+    for scan, condition in scans:
+        assert "Seq Scan" not in scan and re.match("(Index|Recheck) Cond: ", condition), scan
+
+
 def test_signer_cannot_write_through_the_view(primary):
-    for text in ("UPDATE signing SET domain_note = 'x'", "DELETE FROM signing"):
+    for text in ("UPDATE place SET domain_note = 'x'", "DELETE FROM place"):
         assert primary.error(text, "signer") in (DENIED, "55000"), text
 
 
@@ -194,6 +244,17 @@ def test_panel_sees_keys_and_rules_of_its_domains(primary, table):
         assert panel(primary, f"SELECT DISTINCT domain FROM {table}", tenant) == f"{tenant}.example"
 
 
+def test_panel_sees_what_its_tenant_may_have_otherwise(primary):
+    """Also what came with later versions of the schema."""
+    for tenant in ("acme", "globex"):
+        assert panel(primary, "SELECT pattern, place FROM rule",
+                     tenant) == f".news.{tenant}.example|news.{tenant}.example"
+        assert panel(primary, 'SELECT subject, one_signature, place FROM "grant"',
+                     tenant) == f"@{tenant}.net|0|{tenant}.net"
+        assert panel(primary, "SELECT on_no_key, expiry, ed25519 FROM tenant", tenant) == "auto|-1|on"
+        assert panel(primary, "SELECT reserved FROM key", tenant) == "0"
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_panel_without_a_tenant_sees_nothing(primary, table):
     assert primary.sql(f'SELECT count(created) FROM "{table}"' if table != "event"
@@ -207,6 +268,7 @@ def test_panel_without_a_tenant_sees_nothing(primary, table):
     "SELECT * FROM key",
     "SELECT key FROM key",
     "SELECT 1 FROM signing",
+    "SELECT 1 FROM place",
     "SELECT 1 FROM change",
     "SELECT 1 FROM key ORDER BY sealed",
     "SET ROLE inkan_admin",
@@ -266,29 +328,61 @@ def test_owner_who_is_no_superuser_makes_the_store(primary, folder):
     owner = Inkan(f"{folder}/keeper", store__url=primary.url("keeper", "kept")).set_up("acme")
     owner.add_domain("kept.example", algorithms=("ed25519-sha256",))
     assert owner.run("store", "check").returncode == 0
-    assert primary.sql("SELECT count(*) FROM signing", "signer", "kept") == "1"
+    assert primary.sql("SELECT count(*) FROM place", "signer", "kept") == "1"
 
 
-def test_store_of_version_1_is_refused_until_it_is_migrated(primary, folder):
-    text = (MIGRATIONS / "0001_init.sql").read_text(encoding="utf-8")
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    primary.sql("CREATE DATABASE old")
+def older_store(primary, version):
+    """A data base of that version with the tenants, domains and keys of the one that is there."""
+    database = f"version{version}"
+    primary.sql(f"CREATE DATABASE {database}")
     primary.sql("CREATE TABLE migration (version bigint NOT NULL PRIMARY KEY, name text NOT NULL,"
-                " checksum text NOT NULL, applied bigint NOT NULL);"
-                f" INSERT INTO migration VALUES (1, '0001_init', '{checksum}', 0)", database="old")
-    primary.sql(text, database="old")
-    owner = Inkan(f"{folder}/old", store__url=primary.url(database="old"))
-    owner.ok("vault", "init")
-    answer = owner.run("tenant", "add", "acme")
+                " checksum text NOT NULL, applied bigint NOT NULL)", database=database)
+    for number, path in enumerate(sorted(MIGRATIONS.glob("*.sql"))[:version], 1):
+        text = path.read_text(encoding="utf-8")
+        checksum = hashlib.sha256(text.encode()).hexdigest()
+        primary.sql(text, database=database)
+        primary.sql(f"INSERT INTO migration VALUES ({number}, '{path.stem}', '{checksum}', 0)",
+                    database=database)
+    for table in ("tenant", "domain", "key"):
+        columns = primary.sql("SELECT string_agg(quote_ident(column_name), ', ') FROM"
+                              f" information_schema.columns WHERE table_name = '{table}'",
+                              database=database)
+        rows = primary.psql(f"COPY (SELECT {columns} FROM {table}) TO STDOUT").stdout
+        primary.sql(f"COPY {table} ({columns}) FROM STDIN;\n{rows}\\.\n", database=database)
+    return database
+
+
+@pytest.mark.parametrize("version", range(1, len(list(MIGRATIONS.glob("*.sql")))))
+def test_store_of_an_older_version_is_refused_until_it_is_migrated(primary, folder, version):
+    """Then its keys sign, and what came later can be used."""
+    database = older_store(primary, version)
+    owner = Inkan(f"{folder}/owner", store__url=primary.url(database=database),
+                  vault__keyring=primary.owner.keyring)
+    answer = owner.run("tenant", "add", "initech")
     assert answer.returncode != 0
-    assert "schema version 1 of" in answer.stderr and "run inkan store migrate" in answer.stderr
+    assert f"schema version {version} of" in answer.stderr
+    assert "run inkan store migrate" in answer.stderr
     owner.ok("store", "migrate")
-    owner.ok("tenant", "add", "acme")
-    owner.add_domain("old.example", algorithms=("ed25519-sha256",))
-    signing = "SELECT domain_name FROM signing_of('old.example')"
-    assert primary.sql(signing, "signer", "old") == "old.example"
+    tenant = owner.json("tenant", "show", "acme")
+    assert (tenant["on_no_key"], tenant["expiry"], tenant["ed25519"]) == ("auto", -1, "on")
+    owner.ok("rule", "add", "partner.example", "--domain", "acme.example")
+    owner.ok("grant", "add", "--tenant", "acme", "--login", "web17")
+    assert owner.run("store", "check").returncode == 0
+    inkan = Inkan(f"{folder}/signer", store__url=primary.url("signer", database),
+                  vault__keyring=primary.owner.keyring, server__workers="1").start()
+    try:
+        with Milter(inkan.address) as milter:
+            milter.greet("203.0.113.9")
+            for author in (b"a@acme.example", b"b@partner.example"):
+                verdict, message = milter.message(messages.compose(author), login="web17")
+                assert verdict == CONTINUE
+                assert python_dkim(message, primary.owner.records()) == [("ed25519", True)]
+            assert not signatures_of(milter.message(messages.compose(b"a@globex.example"),
+                                                    login="web17")[1])
+    finally:
+        inkan.stop()
     assert primary.sql("SELECT count(*) FROM pg_indexes WHERE indexname = 'event_by_name'",
-                       database="old") == "1"
+                       database=database) == "1"
 
 
 def inits(server, folder, databases):
@@ -356,7 +450,7 @@ def test_one_statement_for_each_cold_domain_and_none_for_a_warm_one(primary, fol
         "SELECT calls || ' ' || query FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid"
         " WHERE r.rolname = 'signer'").splitlines()
     print("\n".join(line[:200] for line in statements))
-    lookups = [line for line in statements if 'FROM "signing_of"(' in line]
+    lookups = [line for line in statements if 'FROM "place_of"(' in line]
     # One by each message, and the feed's first question for its position.
     assert [int(line.split()[0]) for line in lookups] in ([50], [51])
     # Else the feed once a second, and what a connection asks when it is new.
