@@ -183,6 +183,25 @@ static enum status take_key(struct directory *dir, LDAPMessage *entry, const str
     return ST_OK;
 }
 
+static bool has(struct directory *dir, LDAPMessage *entry, const char *attribute)
+{
+    struct berval **values = ldap_get_values_len(dir->ld, entry, attribute);
+    ldap_value_free_len(values);
+    return values != NULL;
+}
+
+/* What an access rule hides may not be taken for what is not there. */
+static enum status read_placed(struct directory *dir, LDAPMessage *entry, const struct kind *kind,
+                               void *record, struct err *err)
+{
+    enum status st = entry_read(dir, entry, kind, record, err);
+    if (st == ST_OK && kind == &kind_grant && !has(dir, entry, "inkanGrantType"))
+        st = err_set(err, ST_BROKEN, "ldap: a grant has no inkanGrantType, or it is not shown");
+    if (st == ST_OK && kind_check(kind, record, err) != ST_OK)
+        st = err_set(err, ST_BROKEN, "ldap: %s", err->text);
+    return st;
+}
+
 /* A rule or a grant. Without one that cannot be read the others of its place might allow what it
  * forbids, so nothing is known of that name. */
 static enum status take_placed(struct directory *dir, LDAPMessage *entry, const struct kind *kind,
@@ -197,7 +216,7 @@ static enum status take_placed(struct directory *dir, LDAPMessage *entry, const 
         if (profile->unreadable != NULL || !is_one_of(lookup->names[i], places))
             continue;
         void *record = profile_add(profile, kind);
-        st = record != NULL ? entry_read(dir, entry, kind, record, err)
+        st = record != NULL ? read_placed(dir, entry, kind, record, err)
                             : err_set(err, ST_TEMP, "ldap: no memory");
         const struct err why = *err;
         if (st == ST_BROKEN)
@@ -213,13 +232,6 @@ static void take_register(struct directory *dir, LDAPMessage *entry, struct look
     lookup->rules |= is_one_of("rules", names);
     lookup->grants |= is_one_of("grants", names);
     ldap_value_free_len(names);
-}
-
-static bool has(struct directory *dir, LDAPMessage *entry, const char *attribute)
-{
-    struct berval **values = ldap_get_values_len(dir->ld, entry, attribute);
-    ldap_value_free_len(values);
-    return values != NULL;
 }
 
 /* What kind of entry it is shows in what it has. */
@@ -328,17 +340,31 @@ static enum status search(struct directory *dir, struct lookup *lookup, struct e
     return st;
 }
 
-/* A key without its domain, or a domain without its tenant, is nothing. */
-static void finish(struct lookup *lookup)
+/* A domain without its tenant signs for nobody; but it is there, and no parent's tenant gets what
+ * belongs to it. */
+static enum status orphan(struct profile *profile, struct err *err)
 {
-    for (size_t i = 0; i < lookup->count; i++) {
+    const struct field *name = kind_field(&kind_tenant, SPAN_LIT("name"));
+    profile->tenant.status = ACCOUNT_SUSPENDED;
+    profile->tenant.expiry = -1;
+    return field_set_text(name, &profile->tenant, span_str(profile->domain.tenant), err);
+}
+
+/* A key without its domain is nothing. */
+static enum status finish(struct lookup *lookup, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
         struct profile *profile = &lookup->profiles[i];
-        if (profile->unreadable == NULL && (!profile->found || profile->tenant.name == NULL))
+        if (profile->unreadable == NULL && !profile->found)
             profile_drop_domain(profile);
+        else if (profile->unreadable == NULL && profile->tenant.name == NULL)
+            st = orphan(profile, err);
         if (profile->key_count > 1)
             qsort(profile->keys, profile->key_count, sizeof *profile->keys, newest_first);
         profile->position = lookup->position;
     }
+    return st;
 }
 
 enum status lookup_profiles(struct driver_conn *conn, const char *const *names, size_t count,
@@ -358,6 +384,6 @@ enum status lookup_profiles(struct driver_conn *conn, const char *const *names, 
     if (st == ST_OK)
         st = ask_for_tenants(dir, &lookup, err);
     if (st == ST_OK)
-        finish(&lookup);
+        st = finish(&lookup, err);
     return st;
 }
