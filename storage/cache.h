@@ -2,7 +2,8 @@
  *
  * The in-process cache: names to immutable, reference-counted values. Bounded by octets, with a
  * bound of its own for negative entries (names known not to exist), so that random sender
- * domains cannot push real ones out. Sharded locks, never held across I/O or while a value is
+ * domains cannot push real ones out; a value that is larger than the bound of its shard is kept
+ * alone there. Sharded locks, never held across I/O or while a value is
  * freed. Least recently used goes first.
  *
  * It also keeps two things right that a plain table would not:
