@@ -179,22 +179,30 @@ static enum status ask_both(struct comparison *all, const struct inquiry *inquir
     return outcome_of_decision(&all->decision, &out->ours, err);
 }
 
+/* What the columns do not say. */
+static void annotate(const struct comparison *all, struct pair *pair)
+{
+    bool alike = strcmp(buf_cstr(&pair->opendkim), buf_cstr(&pair->inkan)) == 0;
+    if (pair->contradicted)
+        buf_printf(&pair->note, "the log says so; by its files: %s", buf_cstr(&pair->model));
+    else if (!pair->same && alike)
+        outcome_difference(&pair->theirs, &pair->ours, &pair->note);
+    else if (!pair->same && pair->ours.action != OUTCOME_SIGN)
+        buf_append_str(&pair->note, all->decision.outcome.text);
+}
+
 /* A log knows selectors and domains only, so only these are compared with it. */
-static void compare(const struct sender *sender, struct pair *pair)
+static void compare(const struct comparison *all, const struct sender *sender, struct pair *pair)
 {
     outcome_text(&pair->theirs, &pair->model);
     outcome_text(&pair->ours, &pair->inkan);
     const char *model = buf_cstr(&pair->model);
-    const char *said = sender->said != NULL ? sender->said : model;
-    buf_append_str(&pair->opendkim, said);
-    pair->contradicted = strcmp(said, model) != 0;
-    pair->same = sender->said != NULL && pair->contradicted
-                     ? strcmp(said, buf_cstr(&pair->inkan)) == 0
-                     : outcome_equal(&pair->theirs, &pair->ours);
-    if (pair->contradicted)
-        buf_printf(&pair->note, "the log says so; by its files: %s", model);
-    else if (!pair->same && strcmp(said, buf_cstr(&pair->inkan)) == 0)
-        outcome_difference(&pair->theirs, &pair->ours, &pair->note);
+    const char *done = sender->said != NULL ? sender->said : model;
+    buf_append_str(&pair->opendkim, done);
+    pair->contradicted = strcmp(done, model) != 0;
+    pair->same = pair->contradicted ? strcmp(done, buf_cstr(&pair->inkan)) == 0
+                                    : outcome_equal(&pair->theirs, &pair->ours);
+    annotate(all, pair);
 }
 
 static void clear_pair(struct pair *pair)
@@ -247,7 +255,7 @@ static enum status ask(struct comparison *all, const struct sender *sender, stru
     if (status == ST_OK)
         status = ask_both(all, &inquiry, &pair, err);
     if (status == ST_OK) {
-        compare(sender, &pair);
+        compare(all, sender, &pair);
         all->summary.asked++;
         all->summary.differ += !pair.same;
         all->summary.contradicted += pair.contradicted;
