@@ -24,8 +24,8 @@ static void read_line(struct span text)
     if (event == MAIL_LOG_NOTHING)
         return;
     REQUIRE(line.queue_id.len > 0 && line.queue_id.len <= MAIL_LOG_ID_MAX);
-    const struct span parts[] = {line.queue_id, line.client_name, line.client, line.login,
-                                 line.selector, line.domain};
+    const struct span parts[] = {line.queue_id, line.client_name, line.client,
+                                 line.login,    line.selector,    line.domain};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         require_clean(parts[i]);
     if (line.has_sender)
