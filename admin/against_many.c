@@ -286,8 +286,11 @@ static void tell_summary(struct output *output, const struct summary *summary)
                     (long long)summary->messages, (long long)summary->bounces,
                     (long long)summary->incomplete);
     if (summary->left_out > 0)
-        output_line(output, "only the first %d senders are asked about; %lld lines are left out",
-                    SENDERS_MAX, (long long)summary->left_out);
+        output_line(
+            output,
+            "only the first %d senders are asked about; %lld lines or messages of others are left "
+            "out",
+            SENDERS_MAX, (long long)summary->left_out);
 }
 
 static enum status ask_all(struct comparison *all, struct err *err)

@@ -16,7 +16,7 @@ from inkan import Inkan
 from peers import OpenDkim, signatures_of
 from process import wait_for
 
-SAME, DIFFERENT, INVALID = 0, 1, 2
+SAME, DIFFERENT, INVALID, BROKEN = 0, 1, 2, 70
 
 SETTINGS = """\
 Mode s
@@ -294,6 +294,12 @@ def test_what_is_wrong_is_said(moved):
 
 
 def test_without_a_store_there_is_no_answer(moved):
+    base = sqlite3.connect(moved.inkan.database)
+    base.execute("drop view place")
+    base.close()
+    for arguments in (["--from", "ann@example.com"], ["--list", "-"]):
+        answer = moved.explain(*arguments, stdin=b"ann@example.com\n")
+        assert answer.returncode == BROKEN and "no such table" in answer.stdout + answer.stderr
     os.rename(moved.inkan.database, moved.inkan.database + ".away")
     for arguments in (["--from", "ann@example.com"], ["--list", "-"]):
         answer = moved.explain(*arguments, stdin=b"ann@example.com\n")
