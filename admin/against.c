@@ -105,6 +105,7 @@ static void tell(struct output *output, const struct sides *sides)
     output_line(output, "inkan:");
     explanation_tell(output, "inkan", &sides->explanation);
     output_end(output);
+    output_line(output, "%s", "");
     if (comparison.same)
         output_line(output, "same");
     else

@@ -281,8 +281,8 @@ static void tell_summary(struct output *output, const struct summary *summary)
                     (long long)summary->contradicted);
     if (summary->messages > 0)
         output_line(output,
-                    "of %lld messages %lld are bounces, and of %lld the log does not say the "
-                    "client or the sender",
+                    "%lld messages; passed over: %lld bounces, %lld of which the log does not say "
+                    "the client or the sender",
                     (long long)summary->messages, (long long)summary->bounces,
                     (long long)summary->incomplete);
     if (summary->left_out > 0)

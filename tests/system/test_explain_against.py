@@ -343,8 +343,8 @@ def test_a_log_of_which_all_is_the_same(moved):
     assert rows["x@nobody.test", "198.51.100.9", ""]["opendkim"] == "unsigned"
     people = moved.explain("--mail-log", f"{moved.folder}/mail.log")
     assert people.returncode == SAME
-    assert people.stdout == ("4 asked, 0 differ\nof 7 messages 1 are bounces, and of 1 the log does not "
-                             "say the client or the sender\n")
+    assert people.stdout == ("4 asked, 0 differ\n7 messages; passed over: 1 bounces, 1 of which the log "
+                             "does not say the client or the sender\n")
 
 
 def test_what_the_log_says_counts_more_than_the_files(moved):
