@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The other half of `inkan explain --against opendkim`: what OpenDKIM would do with a message by
- * its own files (opendkim/signing.h). Needs no store. One thread.
+ * `inkan explain --against opendkim`: inkan's decision beside what OpenDKIM would do, for one
+ * message, or for all senders of a list or a log (admin/against_many.h). One thread.
  */
 #ifndef INKAN_ADMIN_AGAINST_H
 #define INKAN_ADMIN_AGAINST_H
@@ -10,9 +10,9 @@
 
 /* Whether the arguments ask for it, or for something that only goes with it. */
 bool against_wanted(const struct args *args);
-/* Answers with an object whose member `opendkim` has action, reason, signatures, steps and notes.
- * ST_OK: it would sign; ST_NOT_FOUND: it would not, and the answer has said why; ST_INVALID for
- * wrong arguments and for a configuration that is not there. */
+/* Answers with an object of `opendkim`, `inkan`, `same` and `difference`. ST_OK: both do the same;
+ * ST_NOT_FOUND: they do not, and the answer has said how; ST_INVALID for wrong arguments and for a
+ * configuration that is not there; the faults of settings, store and vault. */
 enum status against_explain(struct admin *admin, const struct args *args,
                             struct err *err) MUST_CHECK;
 

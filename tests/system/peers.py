@@ -146,16 +146,17 @@ def mail_dkim_sign(message, key, pair, domain, selector):
 
 
 class OpenDkim:
-    """An opendkim daemon with the given settings at a port of ours."""
+    """An opendkim daemon with the given settings at a port of ours, started by `prefix` (words)."""
 
-    def __init__(self, folder, settings, port=None):
+    def __init__(self, folder, settings, port=None, prefix=()):
         self.address = ("127.0.0.1", port or free_port())
         with open(f"{folder}/opendkim.conf", "w", encoding="ascii") as file:
             file.write(f"Socket inet:{self.address[1]}@127.0.0.1\nBackground no\nSyslog no\n"
                        f"PidFile {folder}/pid\nRequireSafeKeys no\nInternalHosts 127.0.0.1\n"
                        + settings)
-        self.process = Process("opendkim", ["opendkim", "-f", "-x", f"{folder}/opendkim.conf"],
-                               f"{folder}/opendkim.log")
+        self.process = Process(
+            "opendkim", [*prefix, "opendkim", "-f", "-x", f"{folder}/opendkim.conf"],
+            f"{folder}/opendkim.log")
         wait_for("opendkim listens", lambda: answers(self.address))
 
     def _pass_through(self, message):

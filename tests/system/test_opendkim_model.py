@@ -561,6 +561,15 @@ def write_files(files, place):
 
 # -- what inkan says ---------------------------------------------------------------------------
 
+STORE = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_store(workdir):
+    """inkan's own side, which knows no domain and so never signs."""
+    STORE["conf"] = Inkan(f"{workdir}/empty-store").set_up().conf
+
+
 def explain(conf, ask):
     arguments = ["--from", ask.author, "--client", ask.client, "--client-name", ask.name,
                  "--daemon-name", ask.daemon]
@@ -570,13 +579,16 @@ def explain(conf, ask):
         arguments += ["--sender", ask.sender]
     if ask.envelope:
         arguments += ["--envelope-from", ask.envelope]
-    answer = subprocess.run([f"{BUILD}/inkan", "--json", "explain", *arguments, "--against",
-                             "opendkim", "--config", conf], capture_output=True, timeout=60,
-                            env={**os.environ, **SANITIZER_ENV})
+    answer = subprocess.run([f"{BUILD}/inkan", "-c", STORE["conf"], "--json", "explain", *arguments,
+                             "--against", "opendkim", "--config", conf], capture_output=True,
+                            timeout=60, env={**os.environ, **SANITIZER_ENV})
     assert answer.returncode in (0, 1), answer.stderr
     assert not answer.stderr, answer.stderr
-    said = json.loads(answer.stdout)["opendkim"]
-    assert (answer.returncode == 0) == (said["action"] == "sign")
+    both = json.loads(answer.stdout)
+    said = both["opendkim"]
+    assert not both["inkan"]["signed"]
+    assert both["same"] == (said["action"] in ("unsigned", "verify"))
+    assert (answer.returncode == 0) == both["same"]
     return said
 
 
