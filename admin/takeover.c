@@ -231,6 +231,22 @@ static bool is_template(const char *text)
     return text != NULL && strstr(text, STRANGER) != NULL;
 }
 
+/* Two lines may name one key, and OpenDKIM then signs twice with it. */
+static void drop_twin(struct takeover *takeover, struct takeover_pattern *pattern)
+{
+    const struct takeover_signer *first = &pattern->signers[0];
+    struct takeover_signer *second = &pattern->signers[1];
+    bool twins = pattern->count == 2 && first->key == second->key &&
+                 span_equal(span_str(first->identity), span_str(second->identity));
+    if (!twins)
+        return;
+    notes_add(takeover->notes, NOTES_NOTICE, pattern->place,
+              "%s: OpenDKIM signs twice with the same key; here once", pattern->text);
+    free(second->identity);
+    *second = (struct takeover_signer){NULL, NULL};
+    pattern->count--;
+}
+
 static enum status take_signature(struct takeover *takeover, struct takeover_pattern *pattern,
                                   const struct takeover_request *request, struct err *err)
 {
@@ -254,14 +270,22 @@ static enum status take_signature(struct takeover *takeover, struct takeover_pat
     else if (signature->identity != NULL &&
              (signer->identity = strdup(signature->identity)) == NULL)
         return err_set(err, ST_TEMP, "no memory");
+    drop_twin(takeover, pattern);
     return ST_OK;
 }
 
+/* What a template finds nothing for is nobody's in particular. */
 static void note_refusal(struct takeover *takeover, const struct takeover_pattern *pattern,
                          const struct signing_answer *answer)
 {
-    if (answer->action == SIGNING_TEMPFAIL || answer->action == SIGNING_REJECT ||
-        answer->action == SIGNING_STOPPED)
+    bool refuses = answer->action == SIGNING_TEMPFAIL || answer->action == SIGNING_REJECT ||
+                   answer->action == SIGNING_STOPPED;
+    if (refuses && is_template(answer->reason))
+        notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
+                  "%s: OpenDKIM refuses mail of authors whose domain has no key; here it passes "
+                  "unsigned",
+                  pattern->text);
+    else if (refuses)
         notes_add(takeover->notes, NOTES_REFUSED, pattern->place, "%s: OpenDKIM does not sign: %s",
                   pattern->text, answer->reason);
 }

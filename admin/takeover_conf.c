@@ -112,6 +112,16 @@ static bool convert_error(const struct takeover_conf *conf, const char *value, s
     return true;
 }
 
+static bool convert_algorithm(const struct takeover_conf *conf, const char *value, struct buf *out)
+{
+    if (!span_equal_nocase(span_str(value), SPAN_LIT("rsa-sha1")))
+        return as_it_is(conf, value, out);
+    note(conf, "SignatureAlgorithm", NOTES_CHANGED,
+         "rsa-sha1 is not made here (RFC 8301), but rsa-sha256 with the same keys");
+    buf_append_str(out, "rsa-sha256");
+    return true;
+}
+
 /* -- lists ---------------------------------------------------------------------------------- */
 
 static bool convert_peers(const struct takeover_conf *conf, const char *name, struct buf *out)
@@ -262,7 +272,7 @@ static const struct {
     {"trust", "internal_hosts", "InternalHosts", convert_internal, true},
     {"trust", "exempt", "PeerList", convert_exempt, false},
     {"trust", "daemon_names", "MTA", convert_mta, true},
-    {"lifecycle", "algorithms", "SignatureAlgorithm", as_it_is, false},
+    {"lifecycle", "algorithms", "SignatureAlgorithm", convert_algorithm, false},
     {"log", "facility", "SyslogFacility", as_it_is, false},
 };
 enum { CONVERSIONS = sizeof conversions / sizeof conversions[0] };

@@ -117,10 +117,17 @@ static void note(const struct reading *reading, enum notes_grade grade, const ch
               shown.data, what);
 }
 
+/* OpenDKIM compares local parts with their quotes, and here they have none. */
 static enum status add_author(const struct reading *reading, struct span user, struct span host,
                               enum rule_level level, struct err *err)
 {
     const struct takeover_author author = {user, host, level, reading->wanted};
+    if (span_find(user, '"') < user.len || span_find(user, '\\') < user.len) {
+        note(reading, NOTES_REFUSED,
+             "has a quoted local part; here the author is meant without the quotes: `inkan rule "
+             "add`");
+        return ST_OK;
+    }
     return takeover_add_pattern(reading->takeover, &author, reading->place, err);
 }
 
