@@ -114,12 +114,17 @@ static enum status collect_key(struct takeover *takeover, const struct table_row
 static enum status collect_keys(struct takeover *takeover, struct err *err)
 {
     struct table *table = signing_table(takeover->signing, "KeyTable");
+    const struct keylist *list = signing_keylist(takeover->signing);
+    const char *list_file = configuration_text(takeover->configuration, "KeyList");
     enum status status = table != NULL ? table_load(table, err) : ST_OK;
     for (size_t i = 0; table != NULL && status == ST_OK && i < table_count(table); i++) {
         struct table_row row = table_row_at(table, i);
         if (!row.rest)
             status = collect_key(takeover, &row, err);
     }
+    for (size_t i = 0; status == ST_OK && i < list->count; i++)
+        status = add_host(takeover, span_str(list->list[i].domain), RULE_AT,
+                          (struct notes_place){list_file, list->list[i].line}, err);
     return status;
 }
 
@@ -143,8 +148,15 @@ static bool is_host(const struct takeover_pattern *pattern)
     return pattern->user == NULL && pattern->level != RULE_EVERYWHERE;
 }
 
-static size_t count_patterns(const struct takeover *takeover,
-                             bool (*is)(const struct takeover_pattern *pattern))
+/* A domain with keys that no line is about. */
+static bool is_silent_host(const struct takeover_pattern *pattern)
+{
+    return is_host(pattern) && pattern->wanted == NULL;
+}
+
+typedef bool is_such(const struct takeover_pattern *pattern);
+
+static size_t count_patterns(const struct takeover *takeover, is_such *is)
 {
     size_t count = 0;
     for (const struct takeover_pattern *each = takeover->patterns; each != NULL;
@@ -154,12 +166,12 @@ static size_t count_patterns(const struct takeover *takeover,
 }
 
 static enum status cross(struct takeover *takeover, const struct takeover_pattern *wide,
-                         struct err *err)
+                         is_such *is, struct err *err)
 {
     enum status status = ST_OK;
     for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next) {
-        if (!is_host(each) || !covers(wide, each))
+        if (!is(each) || !covers(wide, each))
             continue;
         const struct takeover_author author = {
             .user = span_str(wide->user), .host = span_str(each->host), .level = each->level};
@@ -168,16 +180,16 @@ static enum status cross(struct takeover *takeover, const struct takeover_patter
     return status;
 }
 
-/* Where `ann@*` and `example.com` meet, the order of lines may decide otherwise than we would. */
+/* Where `ann@*` and `example.com` meet, the order of lines may decide otherwise than we would. And
+ * with us a domain answers for its authors before a wider rule does, also if no line names it. */
 static enum status collect_crossings(struct takeover *takeover, struct err *err)
 {
     const struct table *table = signing_table(takeover->signing, "SigningTable");
     bool ordered = table != NULL && table_type_of(table) == TABLE_REFILE;
     bool multiple = configuration_flag(takeover->configuration, "MultipleSignatures");
-    size_t crossings = count_patterns(takeover, is_wide_user) * count_patterns(takeover, is_host);
+    is_such *is = ordered || multiple ? is_host : is_silent_host;
+    size_t crossings = count_patterns(takeover, is_wide_user) * count_patterns(takeover, is);
     enum status status = ST_OK;
-    if (!ordered && !multiple)
-        return ST_OK;
     if (crossings > CROSSINGS_MAX) {
         notes_add(takeover->notes, NOTES_CHANGED, (struct notes_place){NULL, 0},
                   "too many patterns of the form user@* or user@.host to compare with all hosts; "
@@ -187,7 +199,7 @@ static enum status collect_crossings(struct takeover *takeover, struct err *err)
     for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next) {
         if (is_wide_user(each))
-            status = cross(takeover, each, err);
+            status = cross(takeover, each, is, err);
     }
     return status;
 }

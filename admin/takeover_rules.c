@@ -155,15 +155,32 @@ static void note_taken(struct takeover *takeover, const struct takeover_pattern 
                   pattern->signers[i].identity != NULL ? pattern->signers[i].identity : "");
 }
 
+static bool has_wide_user(const struct takeover *takeover)
+{
+    const struct takeover_pattern *each = takeover->patterns;
+    while (each != NULL && (each->user == NULL || each->level == RULE_AT))
+        each = each->hh.next;
+    return each != NULL;
+}
+
+/* Between a host and what is next for most of its authors may stand `ann@*`, with `wide`. */
+static bool is_redundant(const struct takeover *takeover, const struct takeover_pattern *pattern,
+                         const struct takeover_pattern *next, bool wide)
+{
+    if (is_domain(takeover, pattern))
+        return signs_itself(pattern);
+    if (next == NULL)
+        return pattern->count == 0;
+    bool counts = wide && pattern->user == NULL && pattern->count > 0;
+    return !counts && same_signers(pattern, next);
+}
+
 static enum status make_rules(struct takeover *takeover, const struct takeover_pattern *pattern,
-                              struct err *err)
+                              bool wide, struct err *err)
 {
     const struct takeover_pattern *next = takeover_next_pattern(takeover, pattern);
-    bool domain = is_domain(takeover, pattern);
     note_taken(takeover, pattern);
-    if (domain         ? signs_itself(pattern)
-        : next != NULL ? same_signers(pattern, next)
-                       : pattern->count == 0)
+    if (is_redundant(takeover, pattern, next, wide))
         return ST_OK;
     if (pattern->count > 0)
         return add_rules(takeover, pattern, err);
@@ -180,6 +197,7 @@ static int by_name(const struct takeover_key *a, const struct takeover_key *b)
 enum status takeover_make_rules(struct takeover *takeover, struct err *err)
 {
     enum status status = ST_OK;
+    bool wide = has_wide_user(takeover);
     for (const struct takeover_pattern *each = takeover->patterns; each != NULL;
          each = each->hh.next) {
         if (each->level == RULE_AT && each->user == NULL)
@@ -188,6 +206,6 @@ enum status takeover_make_rules(struct takeover *takeover, struct err *err)
     HASH_SRT(hh, takeover->keys, by_name);
     for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
-        status = make_rules(takeover, each, err);
+        status = make_rules(takeover, each, wide, err);
     return status;
 }

@@ -105,7 +105,7 @@ static void look(struct keytable_key *key)
         err_set(&err, ST_INVALID,
                 "not a private key that OpenDKIM can read (PEM from the first octet on, or base64 "
                 "of RSA)");
-    if (status != ST_OK && key->fault[0] == '\0')
+    if (status != ST_OK) /* more to the point than who else may read it */
         memcpy(key->fault, err.text, sizeof key->fault);
     buf_clear(&base64);
     buf_clear(&der);
