@@ -18,14 +18,30 @@ static enum status add_host(struct takeover *takeover, struct span host, enum ru
 
 /* -- what is interesting ------------------------------------------------------------------ */
 
+/* Only once: it is about all rows. */
+static bool note_case(struct takeover *takeover, const struct table *table,
+                      const struct table_row *row)
+{
+    enum table_type type = table_type_of(table);
+    if ((type != TABLE_BERKELEY && type != TABLE_FOREIGN) ||
+        span_find(row->key, '@') >= row->key.len)
+        return false;
+    notes_add(takeover->notes, NOTES_CHANGED, row->place,
+              "%.*s: whether Ann@ is ann@ was up to this table; here it is, in all rows",
+              (int)span_head(row->key, 300).len, row->key.data);
+    return true;
+}
+
 static enum status collect_rules(struct takeover *takeover, struct err *err)
 {
     struct table *table = signing_table(takeover->signing, "SigningTable");
     const struct keylist *list = signing_keylist(takeover->signing);
     const char *list_file = configuration_text(takeover->configuration, "KeyList");
     enum status status = table != NULL ? table_load(table, err) : ST_OK;
+    bool noted = false;
     for (size_t i = 0; table != NULL && status == ST_OK && i < table_count(table); i++) {
         struct table_row row = table_row_at(table, i);
+        noted = noted || note_case(takeover, table, &row);
         struct span parts[2] = {{NULL, 0}, {NULL, 0}};
         (void)table_split(row.value, 2, parts);
         const struct takeover_line line = {row.key, parts[0], table_type_of(table) == TABLE_REFILE,
