@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin/lines.h"
@@ -172,7 +173,17 @@ static enum status make_conf(struct migration *m, struct err *err)
     return status == ST_OK ? takeover_conf_make(&conf, &m->conf, err) : status;
 }
 
-/* Never over a file that is there. */
+/* Never over a file that is there, which is better known before the store is changed. */
+static enum status check_conf(const struct migration *m, struct err *err)
+{
+    struct stat known;
+    const char *path = args_option(m->args, "--write-conf");
+    if (path != NULL && lstat(path, &known) == 0)
+        return err_set(err, ST_CONFLICT,
+                       "--write-conf: %s: is there already and is not written over", path);
+    return ST_OK;
+}
+
 static enum status write_conf(const struct migration *m, struct err *err)
 {
     const char *path = args_option(m->args, "--write-conf");
@@ -180,8 +191,8 @@ static enum status write_conf(const struct migration *m, struct err *err)
         return ST_OK;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
-        return err_set(err, errno == EEXIST ? ST_CONFLICT : ST_INVALID, "%s: %s", path,
-                       strerror(errno));
+        return err_set(err, errno == EEXIST ? ST_CONFLICT : ST_INVALID, "--write-conf: %s: %s",
+                       path, strerror(errno));
     bool whole = write(fd, m->conf.data, m->conf.len) == (ssize_t)m->conf.len;
     int fault = errno;
     if (close(fd) == 0 && whole)
@@ -194,7 +205,9 @@ static enum status write_conf(const struct migration *m, struct err *err)
 
 static enum status prepare(struct migration *m, struct err *err)
 {
-    enum status status = configure(m, err);
+    enum status status = check_conf(m, err);
+    if (status == ST_OK)
+        status = configure(m, err);
     if (status == ST_OK)
         status = read_domains(m, err);
     if (status == ST_OK)
@@ -213,10 +226,19 @@ static enum status carry_out(struct migration *m, struct err *err)
         status = takeover_report_dns(m->admin, &m->takeover, err);
     if (status == ST_OK)
         status = takeover_store_run(&m->store, err);
-    if (status == ST_OK)
-        status = write_conf(m, err);
-    if (status == ST_OK)
-        status = notes_check(m->notes, err);
+    return status == ST_OK ? notes_check(m->notes, err) : status;
+}
+
+/* What was done is told also if the settings cannot be written. */
+static enum status conclude(const struct migration *m, struct err *err)
+{
+    const struct takeover_report report = {&m->store, buf_span(&m->conf)};
+    takeover_report_tell(m->admin, &report);
+    enum status status = write_conf(m, err);
+    size_t refused = notes_count_of(m->notes, NOTES_REFUSED);
+    if (status == ST_OK && refused > 0)
+        return err_set(err, ST_NOT_FOUND, "%zu %s not taken over", refused,
+                       refused == 1 ? "thing is" : "things are");
     return status;
 }
 
@@ -239,13 +261,8 @@ enum status import_opendkim(struct admin *admin, const struct args *args, struct
     enum status status = m.notes != NULL ? prepare(&m, err) : err_set(err, ST_TEMP, "no memory");
     if (status == ST_OK)
         status = carry_out(&m, err);
-    if (status == ST_OK) {
-        const struct takeover_report report = {&m.store, buf_span(&m.conf)};
-        takeover_report_tell(admin, &report);
-        size_t refused = notes_count_of(m.notes, NOTES_REFUSED);
-        if (refused > 0)
-            status = err_set(err, ST_NOT_FOUND, "%zu things are not taken over", refused);
-    }
+    if (status == ST_OK)
+        status = conclude(&m, err);
     clear(&m);
     return status;
 }

@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`inkan import opendkim` as a command: what it says of each place where OpenDKIM reads something
+else than its user may have meant, and what it does to a store, whatever happens meanwhile."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from inkan import BUILD, PATIENCE, SANITIZER_ENV
+from nameservers import Bind, Unbound
+from process import free_port
+from takeover import Move, line_of, notes
+from test_import import state
+from test_opendkim_model import KEYS, PATTERNS, SIMPLE, TABLES, fill, material, place, write_files
+
+assert material and place  # fixtures
+DONE, NO, INVALID, CONFLICT = 0, 1, 2, 3
+MANY, BULK = 2000, 100000
+
+
+@pytest.fixture
+def move(place):
+    with Move(place["dir"]) as made:
+        made.place = place
+        yield made
+
+
+def configure(move, settings, **files):
+    write_files(files, move.place)
+    return move.configure(fill(settings, move.place))
+
+
+# -- surprises --------------------------------------------------------------------------------
+
+HOSTS = SIMPLE + "InternalHosts refile:{dir}/hosts\n"
+PLAIN_HOSTS = SIMPLE + "InternalHosts file:{dir}/hosts\n"
+CONF = "import.conf"
+
+# Settings, files, what is told: (grade, file, line, words). A line of settings is told by how it
+# begins.
+SURPRISES = {
+    "a line that is cut": (TABLES, {"keys": "k1 example.com:s1:{b64long}\n", "rules": "example.com k1\n"}, [
+        ("changed", "keys", 1, "cuts it after 1023"), ("refused", "rules", 1, "not a private key")]),
+    "# in a line": (TABLES, {"keys": KEYS, "rules": "example.com k1\nann#1@example.com k1\n"}, [
+        ("notice", "rules", 2, "# ends a line wherever it stands"), ("refused", "rules", 2, "no value")]),
+    "white space before a pattern": (PATTERNS, {"keys": KEYS, "rules": "*@example.org k2\n *@example.com k1\n"}, [
+        ("notice", "rules", 2, "begins with white space")]),
+    "a pattern without a value": (PATTERNS, {"keys": KEYS, "rules": "*@example.com\n"}, [
+        ("refused", "rules", 1, "OpenDKIM crashes when a message matches")]),
+    "an empty value": (PATTERNS, {"keys": KEYS, "rules": "*@example.com \n"}, [
+        ("refused", "rules", 1, "the value is empty")]),
+    "regular expressions": (PATTERNS, {"keys": KEYS, "rules": "(ann|bob)@example.com k1\nc?d@example.com k1\n"
+                                       "[xy]@example.com k1\n"}, [
+        ("refused", "rules", n, "is a regular expression") for n in (1, 2, 3)]),
+    "a pattern that others' domains match": (PATTERNS, {"keys": KEYS, "rules": "*example.com k1\n"}, [
+        ("notice", "rules", 1, "matches user@notexample.com as well"),
+        ("changed", "rules", 1, "others' as well")]),
+    "* within a name": (PATTERNS, {"keys": KEYS, "rules": "*@mail*.example.com k1\na*@example.com k1\n"}, [
+        ("refused", "rules", n, "has a * that no pattern here can have") for n in (1, 2)]),
+    "a pattern in a list of hosts": (HOSTS, {"hosts": "127.0.0.1\n*.example.com\n"}, [
+        ("changed", "hosts", 2, "let nobody in")]),
+    "a pattern in a file of hosts": (PLAIN_HOSTS, {"hosts": "*.example.com\n"}, [
+        ("changed", "hosts", 1, "matched nobody")]),
+    "bits behind the prefix": (PLAIN_HOSTS, {"hosts": "127.0.0.1\n192.168.0.1/24\n"}, [
+        ("changed", "hosts", 2, "there are bits behind the prefix")]),
+    "a netmask": (PLAIN_HOSTS, {"hosts": "192.0.2.0/255.255.255.0\n"}, [
+        ("changed", "hosts", 1, "only lengths of prefixes")]),
+    "a pattern in a file of rules": (TABLES, {"keys": KEYS, "rules": "example.org k2\n*@example.com k1\n"}, [
+        ("refused", "rules", 2, "never matched anybody")]),
+    "a key that is not there": (TABLES, {"keys": KEYS, "rules": "example.com K1\n"}, [
+        ("refused", "rules", 1, "names the key K1, which is not in")]),
+    "spaces beside colons": (TABLES, {"keys": "k1 example.com : s1 : {dir}/rsa.pem\n", "rules": "example.com k1\n"}, [
+        ("refused", "keys", 1, "white space beside a colon"), ("refused", "rules", 1, "does not sign")]),
+    "a relative name": (TABLES, {"keys": "k1 example.com:s1:keys/rsa.pem\n", "rules": "example.com k1\n"}, [
+        ("refused", "keys", 1, "begins neither with / nor with ./"), ("refused", "rules", 1, "does not sign")]),
+    "% in a selector": (TABLES, {"keys": "any %:s%:{dir}/rsa.pem\n", "rules": "* any\n"}, [
+        ("refused", "keys", 1, "% in a selector is not replaced")]),
+    "% in a file of a domain": (TABLES, {"keys": "any rsa:s1:{dir}/%.pem\n", "rules": "* any\n"}, [
+        ("notice", "keys", 1, "replaced by rsa, not by the author's domain")]),
+    "a line twice": (TABLES, {"keys": KEYS, "rules": "example.com k1\nexample.com k2\n"}, [
+        ("notice", "rules", 2, "stands in line 1 already")]),
+    "a line that another forestalls": (PATTERNS, {"keys": KEYS, "rules": "*@example.com k1\nann@example.com k2\n"}, [
+        ("notice", "rules", 2, "never counts")]),
+    "an Ed25519 key in the table": (TABLES, {"keys": "k1 example.com:s1:{b64ed25519}\n", "rules": "example.com k1\n"}, [
+        ("refused", "keys", 1, "Ed25519 key that stands in the table"), ("refused", "rules", 1, "does not sign")]),
+    "a fourth part": (TABLES, {"keys": "k1 example.com:s1:{dir}/rsa.pem:rsa-sha256\n", "rules": "example.com k1\n"}, [
+        ("changed", "keys", 1, "knows no fourth part"), ("refused", "rules", 1, "cannot be reached")]),
+    "an unsafe key": ("RequireSafeKeys yes\n" + TABLES, {"keys": KEYS, "rules": "example.com k1\n"}, [
+        ("notice", "rsa.pem", 0, "RequireSafeKeys: /tmp: can be written by others")]),
+    "a key that is none, in an unsafe place": (TABLES, {"keys": "k1 example.com:s1:{dir}/garbage.pem\n",
+                                                        "rules": "example.com k1\n"}, [
+        ("refused", "rules", 1, "not a private key that OpenDKIM can read")]),
+    "quotes": (TABLES, {"keys": KEYS, "rules": "\"ann\"@example.com k1\n"}, [
+        ("refused", "rules", 1, "has a quoted local part")]),
+    "settings of old": (SIMPLE + "LocalADSP /etc/adsp\nADSPAction continue\nLDAPSoftStart yes\n", {}, [
+        ("notice", CONF, "LocalADSP", "ADSP (RFC 5617) is historic"),
+        ("notice", CONF, "ADSPAction", "ADSP (RFC 5617) is historic"),
+        ("notice", CONF, "LDAPSoftStart", "called SoftStart in 2.11")]),
+    "macros": (SIMPLE + "MacroList daemon_name=A\n", {}, [
+        ("changed", CONF, "MacroList", "only {daemon_name} and logins")]),
+    "scripts": (SIMPLE + "ScreenPolicyScript /etc/screen.lua\n", {}, [
+        ("refused", CONF, "ScreenPolicyScript", "scripts are not run")]),
+    "verifying": (SIMPLE + "Mode sv\nOn-BadSignature reject\n", {}, [
+        ("changed", CONF, "Mode", "keep OpenDKIM for verifying"),
+        ("notice", CONF, "On-BadSignature", "matters only to verifying")]),
+    "an old algorithm": (SIMPLE + "SignatureAlgorithm rsa-sha1\n", {}, [
+        ("changed", CONF, "SignatureAlgorithm", "rsa-sha1 is not made here")]),
+    "every domain": (SIMPLE + "Domain *\n", {}, [("changed", CONF, "Domain", "--domains")]),
+    "a setting twice": (SIMPLE + "Selector s2\n", {}, [("notice", CONF, "Selector s1", "the last line counts")]),
+}
+
+
+@pytest.mark.parametrize("name", SURPRISES)
+def test_a_surprise_is_told(name, move):
+    settings, files, expected = SURPRISES[name]
+    answer = configure(move, settings, **files).run()
+    assert answer.report is not None, answer.stderr
+    told = notes(answer.report)
+    for grade, file, line, words in expected:
+        number = line_of(move.conf, line) if isinstance(line, str) else line
+        assert [note for note in told if note[:3] == (grade, file, number) and words in note[3]], (
+            grade, file, number, words, told)
+    refused = [note for note in told if note[0] == "refused"]
+    assert bool(refused) == any(grade == "refused" for grade, *_ in expected), refused
+    assert answer.returncode == (NO if refused else DONE)
+    assert "inkan-import-stranger" not in answer.stdout
+
+
+# -- a rehearsal, and the real thing ----------------------------------------------------------
+
+TWO = "*@example.com k1\n*@example.org k2\nann@example.net k1:@example.com\n"
+
+
+def whole_state(inkan):
+    """All that an import could change, but for times."""
+    rules = [{k: v for k, v in rule.items() if k not in ("created", "updated", "version", "id")}
+             for rule in inkan.json("rule", "list")]
+    return (*state(inkan), inkan.json("tenant", "list") and [t["name"] for t in inkan.json("tenant", "list")],
+            sorted(rules, key=str))
+
+
+def octets(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def test_a_rehearsal_changes_nothing(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    before = octets(move.inkan.database)
+    answer = move.run("--write-conf", move.written)
+    assert (answer.returncode, answer.stderr) == (DONE, "")
+    report = answer.report
+    assert report["dry_run"] is True and not os.path.exists(move.written)
+    assert (report["keys"], report["rules"], report["added"], report["failed"]) == (2, 1, 2, 0)
+    assert octets(move.inkan.database) == before
+    assert move.inkan.json("tenant", "list") == []
+    people = move.inkan.ok("import", "opendkim", "--tenant", "acme", "--config", move.conf)
+    assert "2 keys and 1 rules: 2 would be added" in people and "--yes does it" in people
+
+
+def test_what_was_rehearsed_is_done_once(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    rehearsed = move.run().report
+    done = move.run("--yes", "--write-conf", move.written).report
+    assert {**done, "dry_run": True} == rehearsed
+    assert done["conf"] == octets(move.written).decode()
+    after = whole_state(move.inkan)
+    assert after[2] == ["acme"] and len(after[3]) == 1
+    again = move.run("--yes").report
+    assert (again["added"], again["existed"], again["failed"]) == (0, 2, 0)
+    assert whole_state(move.inkan) == after
+    assert move.run().report["existed"] == 2
+
+
+def test_the_report_in_json(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    report = move.run().report
+    assert set(report) == {"dry_run", "keys", "rules", "added", "existed", "failed", "taken", "changed",
+                           "refused", "unknown", "notice", "conf", "notes", "key_list", "rule_list"}
+    for grade in ("taken", "changed", "refused", "unknown", "notice"):
+        assert report[grade] == len(notes(report, grade))
+    assert all(set(note) == {"grade", "file", "line", "text"} for note in report["notes"])
+    assert [key["domain"] for key in report["key_list"]] == ["example.com", "example.org"]
+    assert report["rule_list"] == [{"pattern": "ann@example.net", "domain": "example.com", "selector": "",
+                                    "identity": "@example.com"}]
+
+
+def test_settings_that_are_written(move):
+    configure(move, SIMPLE + "Canonicalization Relaxed/Simple\nSignatureTTL 86400\nUMask 007\n"
+              "OversignHeaders From,To\nSignHeaders From,To,Subject\nMTA MSA\nUserID nobody:nogroup\n"
+              "SoftwareHeader yes\nInternalHosts 127.0.0.1,192.0.2.0/24,.example.com\n")
+    assert move.run("--yes", "--write-conf", move.written).returncode == DONE
+    text = octets(move.written).decode()
+    for line in (f"listen = inet:{move.port}@127.0.0.1", "mode = s", "user = nobody", "group = nogroup",
+                 "socket_mode = 0770", "canonicalization = relaxed/simple", "headers = from, to, subject",
+                 "expiry = 86400s", "software_header = yes", "daemon_names = MSA", "tenant_check = log",
+                 "internal_hosts = 127.0.0.1, 192.0.2.0/24, .example.com",
+                 f"url = sqlite:{move.inkan.database}"):
+        assert re.search(rf"^{re.escape(line)}$", text, re.I | re.M), (line, text)
+    move.inkan.conf = move.written
+    move.inkan.ok("conf", "check")
+    assert os.stat(move.written).st_mode & 0o777 == 0o600
+
+
+def test_settings_are_never_written_over(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    with open(move.written, "w", encoding="ascii") as file:
+        file.write("mine\n")
+    for options in (["--yes"], []):
+        answer = move.run(*options, "--write-conf", move.written)
+        assert answer.returncode == CONFLICT
+        assert answer.stderr == f"inkan: --write-conf: {move.written}: is there already and is not written over\n"
+    assert octets(move.written) == b"mine\n" and move.inkan.json("domain", "list") == []
+    os.unlink(move.written)
+    os.symlink("/nowhere/else", move.written)
+    assert move.run("--yes", "--write-conf", move.written).returncode == CONFLICT
+    answer = move.run("--yes", "--write-conf", f"{move.folder}/none/inkan.conf")
+    assert answer.returncode == INVALID and "No such file or directory" in answer.stderr
+    assert answer.report["added"] == 2
+
+
+def test_a_tenant_for_each_domain(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    report = move.run("--yes", tenant="%").report
+    assert report["failed"] == 0
+    assert {d["name"]: d["tenant"] for d in move.inkan.json("domain", "list")} == {
+        "example.com": "example.com", "example.org": "example.org"}
+
+
+def test_no_private_key_is_ever_shown(move):
+    configure(move, PATTERNS + "LDAPBindPassword secret-word\n", keys=KEYS
+              + "k3 example.net:s3:{b64short}\nk4 example.net:s4:{b64long}\nk5 example.net:s5:MIIgarbage\n",
+              rules=TWO + "".join(f"{u}@example.net k{n}\n" for n, u in ((3, "c"), (4, "d"), (5, "e"))))
+    secrets = {"secret-word", "MIIgarbage"}
+    for name in ("b64short", "b64long"):
+        secrets |= {move.place[name][i:i + 40] for i in range(0, 400, 40)}
+    body = octets(f"{move.folder}/rsa.pem").decode().splitlines()[1:-1]
+    for options in ([], ["--yes", "--write-conf", move.written]):
+        for json in (["--json"], []):
+            answer = move.inkan.run(*json, "import", "opendkim", "--tenant", "acme", "--config", move.conf,
+                                    *(options if json or not options else options[:1]))
+            assert not [s for s in [*secrets, *body] if s in answer.stdout + answer.stderr]
+    assert not [s for s in [*secrets, *body] if s in octets(move.written).decode()]
+
+
+# -- conflicts --------------------------------------------------------------------------------
+
+def test_what_others_have_stays_theirs(move):
+    """One domain is another tenant's, one selector has another key, one rule says something else;
+    the rest is done."""
+    rules = "".join(f"*@{d} {d}\n" for d in ("theirs.test", "other-key.test", "good.test")) + (
+        "ann@elsewhere.test good.test\nbob@elsewhere.test good.test\n")
+    keys = "".join(f"{d} {d}:s1:{{dir}}/rsa.pem\n" for d in ("theirs.test", "other-key.test", "good.test"))
+    configure(move, PATTERNS, keys=keys, rules=rules)
+    inkan = move.inkan
+    for tenant in ("acme", "globex"):
+        inkan.ok("tenant", "add", tenant)
+    inkan.add_domain("theirs.test", "globex", ("ed25519-sha256",))
+    inkan.ok("domain", "add", "other-key.test", "--tenant", "acme", "--no-key")
+    inkan.ok("key", "new", "other-key.test", "--selector", "s1", "--activate")
+    key = inkan.json("key", "show", "other-key.test", "s1")
+    for options in ([], ["--yes"]):
+        answer = move.run(*options)
+        assert answer.returncode == NO
+        report = answer.report
+        assert (report["added"], report["existed"], report["failed"]) == (1, 0, 2), report
+        texts = [note[3] for note in notes(report, "refused")]
+        assert any("theirs.test" in text and "belongs to tenant globex" in text for text in texts)
+        assert any("other-key.test s1" in text and "with another value" in text for text in texts)
+        assert len(texts) == 2
+    assert inkan.json("key", "show", "other-key.test", "s1") == key
+    assert {d["name"]: d["tenant"] for d in inkan.json("domain", "list")} == {
+        "theirs.test": "globex", "other-key.test": "acme", "good.test": "acme"}
+    assert {r["pattern"] for r in inkan.json("rule", "list")} == {"ann@elsewhere.test", "bob@elsewhere.test"}
+
+
+def test_a_rule_that_says_something_else(move):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    inkan = move.inkan
+    assert move.run("--yes").returncode == DONE
+    inkan.ok("rule", "remove", "ann@example.net", "--domain", "example.com")
+    inkan.ok("rule", "add", "ann@example.net", "--domain", "example.com", "--identity", "x@example.com")
+    before = whole_state(inkan)
+    answer = move.run("--yes")
+    assert answer.returncode == NO
+    assert any("ann@example.net" in note[3] for note in notes(answer.report, "refused")), answer.report
+    assert whole_state(inkan) == before
+
+
+# -- killed -----------------------------------------------------------------------------------
+
+def many_lines(count):
+    rules = "".join(f"*@d{n}.test k{n}\nann@x{n}.test k{n}\n" for n in range(count // 2))
+    keys = "".join(f"k{n} d{n}.test:s1:{{dir}}/rsa.pem\n" for n in range(count // 2))
+    return {"keys": keys, "rules": rules}
+
+
+def comparable(inkan):
+    domains, keys, tenants, rules = whole_state(inkan)
+    return sorted(domains, key=str), sorted(keys, key=str), tenants, rules
+
+
+def test_killed_in_the_middle_and_started_again(place):
+    """Wherever it is killed, the next run ends where one run alone would have."""
+    os.mkdir(f"{place['dir']}/whole")
+    with Move(place["dir"]) as move, Move(f"{place['dir']}/whole") as other:
+        move.place = place
+        configure(move, PATTERNS, **many_lines(MANY))
+        other.conf = move.conf
+        started = time.monotonic()
+        assert other.run("--yes").report["added"] == MANY // 2
+        needed = time.monotonic() - started
+        command = [f"{BUILD}/inkan", "-c", move.inkan.conf, "import", "opendkim", "--tenant", "acme",
+                   "--config", move.conf, "--yes"]
+        chance, counts = random.Random(7), []
+        for round_ in range(6):
+            run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, **SANITIZER_ENV})
+            try:
+                run.wait(needed * (3 + round_ + chance.random()) / 10)
+            except subprocess.TimeoutExpired:
+                run.send_signal(signal.SIGKILL)
+                run.wait()
+            counts.append(len(move.inkan.json("key", "list")))
+        print("keys after each kill:", counts)
+        assert counts == sorted(counts)
+        last = move.run("--yes").report
+        assert last["failed"] == 0 and last["added"] + last["existed"] == MANY // 2
+        assert comparable(move.inkan) == comparable(other.inkan)
+
+
+# -- bad input --------------------------------------------------------------------------------
+
+def options_of(move, **named):
+    options = []
+    for name, value in named.items():
+        options += [f"--{name.replace('_', '-')}", fill(value, move.place)]
+    return options
+
+
+BAD = {
+    "nothing": ({}, INVALID, "give --config, or --key-table together with --signing-table"),
+    "one table": ({"key_table": "{dir}/keys"}, INVALID, "give --config, or --key-table together"),
+    "no such configuration": ({"config": "{dir}/none"}, INVALID, "/none: cannot be opened: No such file"),
+    "a folder as configuration": ({"config": "{dir}"}, INVALID, "is not a regular file"),
+    "no such table": ({"key_table": "{dir}/none", "signing_table": "{dir}/rules"}, INVALID,
+                      "/none: cannot be opened: No such file"),
+    "a folder as a table": ({"key_table": "{dir}/keys", "signing_table": "refile:{dir}"}, INVALID,
+                            "is not a regular file"),
+    "a table of no type": ({"key_table": "{dir}/keys", "signing_table": "mysql:x"}, INVALID,
+                           "no data sets of the type \"mysql\""),
+    "an unknown setting": ({"config": "{dir}/unknown"}, INVALID, "unknown:2: Nonsense: not a setting"),
+    "a setting without a value": ({"config": "{dir}/empty"}, INVALID, "empty:1: Domain: has no value"),
+    "a pattern that is none": ({"key_table": "{dir}/keys", "signing_table": "refile:{dir}/broken"}, INVALID,
+                               "broken"),
+    "no such names": ({"key_table": "{dir}/keys", "signing_table": "{dir}/rules", "domains": "{dir}/none"},
+                      INVALID, "/none: No such file"),
+    "names that are none": ({"key_table": "{dir}/keys", "signing_table": "{dir}/rules",
+                             "domains": "{dir}/names"}, INVALID, "names:2: "),
+    "a data base that is not there": ({"key_table": "dsn:sqlite3://none./db/table=t?keycol=a?datacol=b",
+                                       "signing_table": "{dir}/rules"}, None, "none"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gives_one_sentence(name, move):
+    named, code, words = BAD[name]
+    configure(move, "", keys=KEYS, rules="example.com k1\n", unknown="Mode s\nNonsense 1\n", empty="Domain\n",
+              broken="(a@x.test k1\n", names="good.test\n..\n")
+    answer = move.run("--yes", *options_of(move, **named), config=False)
+    assert answer.returncode == code or (code is None and answer.returncode not in (DONE, NO))
+    assert answer.stdout == "" and words in answer.stderr, answer.stderr
+    assert answer.stderr.startswith("inkan: ") and answer.stderr.count("\n") == 1
+    assert move.inkan.json("domain", "list") == [] and move.inkan.json("tenant", "list") == []
+
+
+def test_tables_alone(move):
+    """Without a configuration, and in place of what the configuration says."""
+    configure(move, PATTERNS, keys=KEYS, rules="*@example.com k1\n", others="example.org k2\n",
+              hosts="192.0.2.0/24\n")
+    report = move.run(*options_of(move, key_table="{dir}/keys", signing_table="refile:{dir}/rules"),
+                      config=False).report
+    assert [key["domain"] for key in report["key_list"]] == ["example.com"]
+    report = move.run(*options_of(move, signing_table="file:{dir}/others", internal_hosts="{dir}/hosts")).report
+    assert [key["domain"] for key in report["key_list"]] == ["example.org"]
+    assert "internal_hosts = 192.0.2.0/24\n" in report["conf"]
+
+
+def test_what_dns_shows_is_told(move):
+    """Right, another key, nothing."""
+    names = ("right.example", "wrong.example", "missing.example")
+    port = free_port()
+    server = Bind(move.folder, {zone: f"$ORIGIN {zone}.\n@ 300 IN SOA ns.{zone}. a.{zone}. 1 3600 600 86400 60\n"
+                                      f"@ 300 IN NS ns.{zone}.\nns 300 IN A 127.0.0.1\n" for zone in names},
+                  port=port)
+    resolver = Unbound(move.folder, {zone: ["127.0.0.1"] for zone in names}, port)
+    try:
+        configure(move, PATTERNS, keys="".join(f"{d} {d}:s1:{{dir}}/rsa.pem\n" for d in names),
+                  rules="".join(f"*@{d} {d}\n" for d in names))
+        move.inkan.configure(dns__port=port, dns__nameservers=f"127.0.0.1:{resolver.port}")
+        public = subprocess.run(["openssl", "pkey", "-in", f"{move.folder}/rsa.pem", "-pubout"], check=True,
+                                capture_output=True, text=True).stdout
+        value = "v=DKIM1; k=rsa; p=" + "".join(public.splitlines()[1:-1])
+        server.set_txt("s1._domainkey.right.example", value)
+        server.set_txt("s1._domainkey.wrong.example", "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")
+        answer = move.run("--check-dns")
+    finally:
+        resolver.stop()
+        server.stop()
+    assert answer.returncode == DONE, answer.stderr
+    told = {note[3].split()[0]: (note[0], re.search(r"DNS shows (\w+)", note[3]).group(1))
+            for note in notes(answer.report) if "DNS shows" in note[3]}
+    assert told == {"right.example": ("notice", "right"), "wrong.example": ("changed", "wrong"),
+                    "missing.example": ("changed", "missing")}
+
+
+# -- large ------------------------------------------------------------------------------------
+
+def test_a_hundred_thousand_lines(move):
+    configure(move, PATTERNS, keys="".join(f"s1._domainkey.d{n}.test d{n}.test:s1:{{dir}}/rsa.pem\n"
+                                           for n in range(BULK)),
+              rules="".join(f"*@d{n}.test s1._domainkey.d{n}.test\n" for n in range(BULK)))
+    started = time.monotonic()
+    answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
+                            seconds=600)
+    seconds = time.monotonic() - started
+    print(f"{BULK} lines in {seconds:.1f} s")
+    assert answer.returncode == DONE, answer.stderr
+    assert f"{BULK} keys and 0 rules: {BULK} added, 0 existed, 0 failed" in answer.stdout
+    assert seconds < 60 * PATIENCE
