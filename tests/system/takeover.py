@@ -90,11 +90,11 @@ class Move:
 
 
 class Said:
-    """What a daemon did, and its signatures as a set of (d, s, i)."""
+    """What a daemon did, and its signatures as a set of (d, s, i); the first two are names in DNS."""
 
     def __init__(self, action, signatures):
         self.action = action
-        self.signatures = {signature[:3] for signature in signatures}
+        self.signatures = {(d.lower(), s.lower(), i) for d, s, i, _ in signatures}
 
     def __repr__(self):
         return f"{self.action} {sorted(self.signatures)}"

@@ -260,6 +260,33 @@ MORE = [
           authors("ann@example.com", "ann@example.org", "ann@x.test", "bob@example.com")),
     rules("a user wherever, and a host that everybody counts for", "* k2\n.x.test k2\nann@* k1\n",
           authors("ann@a.x.test", "ann@x.test", "bob@a.x.test", "ann@example.com", "bob@y.test")),
+    Case("SubDomains, and one of them is a domain itself", SIMPLE + "SubDomains yes\n"
+         "Domain sub.example.com,example.com,example.org\n",
+         authors("a@example.com", "a@sub.example.com", "a@x.sub.example.com", "a@y.example.com",
+                 "a@x.example.org", "a@notexample.org")),
+    Case("Domain beside tables", TABLES + "Domain example.org,x.test\n",
+         authors("a@example.com", "a@example.org", "a@x.test"), {"keys": KEYS, "rules": "example.com k1\n"}),
+    Case("the author is the Sender", TABLES + "SenderHeaders Sender,From\n",
+         authors("a@example.com\r\nSender: s@example.org", "a@example.com"),
+         {"keys": KEYS, "rules": "example.com k1\nexample.org k2\n"}),
+    Case("exempt below a line for all", TABLES + "ExemptDomains example.org\n",
+         authors("a@example.com", "a@example.org", "a@x.test"), {"keys": KEYS, "rules": "* k1\n"}),
+    rules("all forms of all", "*@* k1\n", authors("a@example.com", "a@x.test", "a@a.b.x.test"),
+          settings=PATTERNS),
+    rules("letters", "*@EXAMPLE.com k1\nANN@Example.ORG k2\n", authors("a@example.com", "ann@example.org",
+          "Ann@EXAMPLE.org"), settings=PATTERNS, keys="k1 Example.COM:S1:{dir}/rsa.pem\n"
+          "k2 example.ORG:s2.Mail:{dir}/rsa.pem\n"),
+    rules("names that DNS would not take", "a@example.com k1\nb@example.com k2\nc@example.com k3\n"
+          "d@example.com k4\n", authors("a@example.com", "b@example.com", "c@example.com", "d@example.com"),
+          keys="k1 example.com:s_1:{dir}/rsa.pem\nk2 exa_mple.com:s2:{dir}/rsa.pem\n"
+          "k3 example.com:-s-:{dir}/rsa.pem\nk4 example.com.:s4:{dir}/rsa.pem\n"),
+    rules("a dot behind the host", "example.com. k1\nann@example.org. k2\n", authors("a@example.com",
+          "ann@example.org", "a@example.com.")),
+    rules("names beyond ASCII", "b\u00fccher.example k1\nxn--bcher-kva.test k2\n",
+          authors("a@b\u00fccher.example", "a@xn--bcher-kva.example", "a@xn--bcher-kva.test",
+                  "a@b\u00fccher.test")),
+    rules("signers that follow the author", "*@example.com k1:%\n*@sub.example.com k1:x@%\n",
+          authors("a@example.com", "a@sub.example.com"), settings=PATTERNS),
     rules("the same key twice", "a@example.com k1\nexample.com k1\n", authors("a@example.com", "b@example.com"),
           settings=TABLES + "MultipleSignatures yes\n"),
 ]
@@ -310,6 +337,11 @@ TOLD = {
     "two patterns": {A: ("refused", "rules", 2)},
     "KeyTable with patterns": {"a@example.org": ("refused", "rules", 2)},
     "letters beyond ASCII in a pattern": {"xäy@example.com": RULE},
+    "the author is the Sender": {"a@example.com\r\nSender: s@example.org": ("changed", CONF, "SenderHeaders")},
+    "exempt below a line for all": {"a@example.org": ("refused", CONF, "ExemptDomains")},
+    "names that DNS would not take": {f"{u}@example.com": ("refused", "rules", n)
+                                      for n, u in ((1, "a"), (3, "c"), (4, "d"))},
+    "a dot behind the host": {"a@example.com.": RULE},
     "a signer": {"a@sub.example.com": ("changed", "rules", 1)},
     "an exception by name does not except the address": {
         "192.0.2.5 bad.example.net": ("changed", "hosts", 1)},
@@ -322,8 +354,10 @@ TOLD = {
     "MacroList takes back what MTA allowed": {f"192.0.2.1 {n}": ("changed", CONF, "MacroList")
                                               for n in ("ORIG", "X")},
 }
-# inkand is stricter with what is no author, and takes a mapped address for what it maps.
+# inkand is stricter with what is no author, takes a mapped address for what it maps, and knows that
+# a name beyond ASCII is the one with xn-- in it.
 OTHERWISE = {
+    "names beyond ASCII": {"a@b\u00fccher.test"},
     "mapped addresses": {"::ffff:192.0.2.1"},
     "forms of an author": {
         "ann@example.com, bob@example.org", "friends: ann@example.com, bob@example.org;",
@@ -370,6 +404,21 @@ def test_the_same_mail_is_signed(case, place):
             assert (grade, file, number) in told, who
         if case.name == "forms of an author":
             assert all(different[each][1].action == "unsigned" for each in otherwise)
+
+
+def test_a_key_list_of_old(place):
+    """OpenDKIM has known them until 2.0 only: inkand against what they say."""
+    for selector in ("s1", "s2"):
+        os.link(f"{place['dir']}/rsa.pem", f"{place['dir']}/{selector}.private")
+    write_files({"list": "*@example.com:example.com:{dir}/s1\nann@example.org:example.org:{dir}/s2\n"
+                         "*@example.net:example.com:{dir}/s1\n"}, place)
+    with Move(place["dir"]) as move:
+        report = move.configure(fill("Mode s\nKeyList {dir}/list\n", place)).take_over()
+        assert report["refused"] == 0, notes(report, "refused")
+        said = [move.ask_inkand(ask).signatures for ask in authors(
+            "a@example.com", "ann@example.org", "bob@example.org", "a@example.net", "a@sub.example.com")]
+        assert said == [{("example.com", "s1", "")}, {("example.org", "s2", "")}, set(),
+                        {("example.com", "s1", "")}, set()]
 
 
 # -- tables made by chance --------------------------------------------------------------------
