@@ -451,7 +451,7 @@ def is_about(note, author):
         where.startswith(".") and domain.endswith(where)))
 
 
-@pytest.mark.parametrize("seed", [1, 6, 14, 26, 72, 85, *range(200, 206)])
+@pytest.mark.parametrize("seed", [1, 2, 5, 10, 14, 18, 21, 29, 33, 39, 42, 47])
 def test_tables_made_by_chance(seed, place):
     chance = random.Random(seed)
     kind, keys, rows = make_tables(chance)
