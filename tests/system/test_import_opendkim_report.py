@@ -5,6 +5,7 @@ else than its user may have meant, and what it does to a store, whatever happens
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -425,15 +426,21 @@ def test_what_dns_shows_is_told(move):
 
 # -- large ------------------------------------------------------------------------------------
 
+def seconds_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_hundred_thousand_lines(move):
+    """By the time of the processor, of which others on this machine take none away."""
     configure(move, PATTERNS, keys="".join(f"s1._domainkey.d{n}.test d{n}.test:s1:{{dir}}/rsa.pem\n"
                                            for n in range(BULK)),
               rules="".join(f"*@d{n}.test s1._domainkey.d{n}.test\n" for n in range(BULK)))
-    started = time.monotonic()
+    started, used = time.monotonic(), seconds_of_children()
     answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
                             seconds=600)
-    seconds = time.monotonic() - started
-    print(f"{BULK} lines in {seconds:.1f} s")
+    seconds, used = time.monotonic() - started, seconds_of_children() - used
+    print(f"{BULK} lines in {seconds:.1f} s, {used:.1f} s of the processor")
     assert answer.returncode == DONE, answer.stderr
     assert f"{BULK} keys and 0 rules: {BULK} added, 0 existed, 0 failed" in answer.stdout
-    assert seconds < 60 * PATIENCE
+    assert used < 60 * PATIENCE
