@@ -255,6 +255,23 @@ def test_no_private_key_is_ever_shown(move):
     assert not [s for s in [*secrets, *body] if s in octets(move.written).decode()]
 
 
+SECRET = "dsn:{}://user:topsecret@{}/db/table=t?keycol=a?datacol="
+
+
+@pytest.mark.parametrize("tables", [
+    ("csl:k1=example.com:s1:MIItopsecret,k2=example.org:s2:topsecret", "example.com=k1,example.org=k2"),
+    (SECRET.format("pgsql", "1+localhost") + "b,c,d", SECRET.format("pgsql", "1+localhost") + "b"),
+    (SECRET.format("sqlite3", "none.") + "b,c,d", SECRET.format("sqlite3", "none.") + "b"),
+    (SECRET.format("mysql", "localhost"), "dsn:nonsense://user:topsecret@localhost/db"),
+], ids=["csl", "pgsql", "sqlite3", "broken"])
+def test_no_secret_in_a_setting_is_ever_shown(move, tables):
+    configure(move, f"BaseDirectory {{dir}}\nMode s\nKeyTable {tables[0]}\nSigningTable {tables[1]}\n")
+    for json in (["--json"], []):
+        answer = move.inkan.run(*json, "import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes")
+        assert answer.returncode != DONE and answer.stderr
+        assert "topsecret" not in answer.stdout + answer.stderr
+
+
 # -- conflicts --------------------------------------------------------------------------------
 
 def test_what_others_have_stays_theirs(move):
