@@ -10,6 +10,7 @@
 #include "admin/mail_queue.h"
 #include "admin/outcome.h"
 #include "admin/progress.h"
+#include "admin/remark.h"
 #include "admin/sender_list.h"
 
 /* -- the answer's tables ------------------------------------------------------------------ */
@@ -312,7 +313,7 @@ static enum status ask_all(struct comparison *all, struct err *err)
         return status;
     tell_summary(output, &all->summary);
     if (output->json) {
-        against_opendkim_tell_notes(output, &all->opendkim);
+        remark_list_tell(output, all->opendkim.notes);
         output_end(output);
     }
     return ST_OK;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "admin/remark.h"
+
 enum { MACROS_MAX = 4, TIMEOUT_MS = 30000 };
 
 #define CONFIGURATION "/etc/opendkim.conf"
@@ -35,19 +37,6 @@ static const struct field step_fields[] = {
     {.name = "step", .type = FIELD_TEXT, .offset = offsetof(struct step, text)},
 };
 static const struct kind kind_step = OUTPUT_KIND("step", struct step, step_fields);
-
-struct remark {
-    char *grade, *file;
-    int64_t line;
-    char *text;
-};
-static const struct field remark_fields[] = {
-    OUTPUT_FIELD(struct remark, grade, FIELD_TEXT, 0),
-    OUTPUT_FIELD(struct remark, file, FIELD_TEXT, 0),
-    OUTPUT_FIELD(struct remark, line, FIELD_INT, 0),
-    OUTPUT_FIELD(struct remark, text, FIELD_TEXT, 0),
-};
-static const struct kind kind_remark = OUTPUT_KIND("note", struct remark, remark_fields);
 
 /* -- asking ------------------------------------------------------------------------------- */
 
@@ -129,22 +118,6 @@ static void tell_steps(struct output *output, const struct signing_answer *answe
     output_list_end(output, &kind_step);
 }
 
-void against_opendkim_tell_notes(struct output *output, const struct against_opendkim *opendkim)
-{
-    const struct notes *notes = opendkim->notes;
-    output_list_begin(output, "notes");
-    for (size_t i = 0; i < notes_count(notes); i++) {
-        const struct note *note = notes_at(notes, i);
-        struct remark remark = {.grade = span_dup(span_str(notes_grade_name(note->grade))),
-                                .file = span_dup(span_str(note->file)),
-                                .line = (int64_t)note->line,
-                                .text = span_dup(span_str(note->text))};
-        output_record(output, &kind_remark, &remark);
-        kind_clear(&kind_remark, &remark);
-    }
-    output_list_end(output, &kind_remark);
-}
-
 void against_opendkim_tell(struct output *output, const struct against_opendkim *opendkim,
                            const struct signing_answer *answer)
 {
@@ -153,7 +126,7 @@ void against_opendkim_tell(struct output *output, const struct against_opendkim 
     output_member_begin(output, "opendkim", &kind_verdict, &verdict);
     tell_signatures(output, answer);
     tell_steps(output, answer);
-    against_opendkim_tell_notes(output, opendkim);
+    remark_list_tell(output, opendkim->notes);
     output_end(output);
     kind_clear(&kind_verdict, &verdict);
 }

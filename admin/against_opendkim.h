@@ -32,7 +32,5 @@ enum status against_opendkim_ask(const struct against_opendkim *opendkim,
 /* A member `opendkim` with action, reason, signatures, steps and notes. */
 void against_opendkim_tell(struct output *output, const struct against_opendkim *opendkim,
                            const struct signing_answer *answer);
-/* A member `notes`: what is surprising about the files. */
-void against_opendkim_tell_notes(struct output *output, const struct against_opendkim *opendkim);
 
 #endif

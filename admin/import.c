@@ -82,7 +82,7 @@ static enum status count_row(struct import *import, const struct import_row *row
     if (row->outcome == IMPORT_PENDING)
         return ST_OK; /* the import ended before it */
     report->rows++;
-    report->added += row->outcome == IMPORT_ADDED;
+    report->added += row->outcome == IMPORT_ADDED || row->outcome == IMPORT_SUCCEEDED;
     report->existed += row->outcome == IMPORT_EXISTED;
     report->failed += row->outcome == IMPORT_FAILED;
     return row->outcome == IMPORT_FAILED ? tell_failure(import, row, err) : ST_OK;

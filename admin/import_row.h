@@ -33,7 +33,13 @@ enum status import_field_find(struct span name, size_t *index_out, struct err *e
 /* Whether a field of the domain's record is also one of a row. */
 bool import_row_is_setting(const struct field *field);
 
-enum import_outcome { IMPORT_PENDING, IMPORT_ADDED, IMPORT_EXISTED, IMPORT_FAILED };
+enum import_outcome {
+    IMPORT_PENDING,
+    IMPORT_ADDED,
+    IMPORT_SUCCEEDED, /* added, and a key that signed for the domain retires */
+    IMPORT_EXISTED,
+    IMPORT_FAILED
+};
 
 struct import_row {
     int64_t line;

@@ -98,6 +98,26 @@ static enum status add_keys(struct store_tx *tx, const struct import_batch *batc
     return status;
 }
 
+/* Whether a key signs for the domain whose place the row's is going to take. */
+static enum status find_predecessor(struct store_tx *tx, const struct import_row *row,
+                                    bool *found_out, struct err *err)
+{
+    struct query query = {.kind = &kind_key};
+    struct rows keys = {.kind = &kind_key};
+    const struct keys_draft *draft = given_key(row);
+    *found_out = false;
+    if (draft == NULL || !row->activate || row->reserved)
+        return ST_OK;
+    rows_where_text(&query, "domain", row->domain.name);
+    rows_where_number(&query, "algorithm", draft->key.algorithm);
+    rows_where_number(&query, "state", KEY_ACTIVE);
+    enum status status = store_tx_find(tx, &query, rows_take, &keys, err);
+    for (size_t i = 0; i < keys.count; i++)
+        *found_out = *found_out || ((const struct key *)rows_at(&keys, i))->reserved == 0;
+    rows_clear(&keys);
+    return status;
+}
+
 /* One that is there must say the same; one that is not makes the row an addition. */
 static enum status add_rule(struct store_tx *tx, const struct rule *wanted, bool *there_io,
                             struct err *err)
@@ -124,7 +144,7 @@ enum status import_store_row(struct store_tx *tx, const struct import_batch *bat
                              const struct import_row *row, enum import_outcome *outcome_out,
                              struct err *err)
 {
-    bool there = false;
+    bool there = false, succeeds = false;
     const char *delegation = row->domain.delegation;
     struct domain found = {.name = span_dup(span_str(row->domain.name))};
     if (found.name == NULL)
@@ -140,12 +160,14 @@ enum status import_store_row(struct store_tx *tx, const struct import_batch *bat
         status = import_store_check_owner(row, &found, err);
         if (status == ST_OK && !there)
             status = find_key(tx, row, &there, err);
+        if (status == ST_OK && !there)
+            status = find_predecessor(tx, row, &succeeds, err);
     }
     if (status == ST_OK && !there)
         status = add_keys(tx, batch, row, delegation, err);
     for (size_t i = 0; status == ST_OK && i < row->rule_count; i++)
         status = add_rule(tx, row->rules[i], &there, err);
-    *outcome_out = there ? IMPORT_EXISTED : IMPORT_ADDED;
+    *outcome_out = there ? IMPORT_EXISTED : succeeds ? IMPORT_SUCCEEDED : IMPORT_ADDED;
     kind_clear(&kind_domain, &found);
     return status;
 }

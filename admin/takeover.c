@@ -227,11 +227,9 @@ static void make_author(const struct takeover_pattern *pattern, struct buf *addr
                         char domain[DKIM_DOMAIN_SIZE + sizeof STRANGER])
 {
     const char *user = pattern->user != NULL ? pattern->user : STRANGER;
-    const char *const formats[] = {
-        [RULE_AT] = "%s", [RULE_ABOVE] = STRANGER ".%s", [RULE_EVERYWHERE] = STRANGER ".invalid"};
     struct buf host = BUF_INIT(0);
     if (pattern->level == RULE_EVERYWHERE)
-        buf_append_str(&host, formats[RULE_EVERYWHERE]);
+        buf_append_str(&host, STRANGER ".invalid");
     else
         buf_printf(&host, "%s%s", pattern->level == RULE_ABOVE ? STRANGER "." : "", pattern->host);
     snprintf(domain, DKIM_DOMAIN_SIZE + sizeof STRANGER, "%s", buf_cstr(&host));

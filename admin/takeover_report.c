@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "admin/proofs.h"
+#include "admin/remark.h"
 
 /* -- the answer's tables ---------------------------------------------------------------------- */
 
@@ -27,19 +28,6 @@ static const struct field sum_fields[] = {
     OUTPUT_FIELD(struct sum, conf, FIELD_TEXT, 0),
 };
 static const struct kind kind_sum = OUTPUT_KIND("import", struct sum, sum_fields);
-
-struct remark {
-    char *grade, *file;
-    int64_t line;
-    char *text;
-};
-static const struct field remark_fields[] = {
-    OUTPUT_FIELD(struct remark, grade, FIELD_TEXT, 0),
-    OUTPUT_FIELD(struct remark, file, FIELD_TEXT, 0),
-    OUTPUT_FIELD(struct remark, line, FIELD_INT, 0),
-    OUTPUT_FIELD(struct remark, text, FIELD_TEXT, 0),
-};
-static const struct kind kind_remark = OUTPUT_KIND("note", struct remark, remark_fields);
 
 struct taken_key {
     char *domain, *selector, *algorithm;
@@ -89,18 +77,6 @@ static struct sum sum_of(const struct admin *admin, const struct takeover_report
                         .notice = (int64_t)notes_count_of(notes, NOTES_NOTICE)};
 }
 
-static void tell_notes(struct output *output, const struct notes *notes)
-{
-    output_list_begin(output, "notes");
-    for (size_t i = 0; i < notes_count(notes); i++) {
-        const struct note *note = notes_at(notes, i);
-        struct remark remark = {lent(notes_grade_name(note->grade)), lent(note->file),
-                                (int64_t)note->line, lent(note->text)};
-        output_record(output, &kind_remark, &remark);
-    }
-    output_list_end(output, &kind_remark);
-}
-
 static void tell_records(struct output *output, const struct takeover *takeover)
 {
     output_list_begin(output, "key_list");
@@ -127,7 +103,7 @@ static void tell_json(struct output *output, const struct takeover_report *repor
     const struct takeover *takeover = report->store->takeover;
     sum->conf = span_dup(report->conf);
     output_begin(output, &kind_sum, sum);
-    tell_notes(output, takeover->notes);
+    remark_list_tell(output, takeover->notes);
     tell_records(output, takeover);
     output_end(output);
     free(sum->conf);

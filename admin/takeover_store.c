@@ -77,9 +77,13 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
 static void count_row(struct takeover_store *run, const struct import_row *row)
 {
     const struct notes_place nowhere = {NULL, 0};
-    run->added += row->outcome == IMPORT_ADDED;
+    run->added += row->outcome == IMPORT_ADDED || row->outcome == IMPORT_SUCCEEDED;
     run->existed += row->outcome == IMPORT_EXISTED;
     run->failed += row->outcome == IMPORT_FAILED;
+    if (row->outcome == IMPORT_SUCCEEDED)
+        notes_add(run->takeover->notes, NOTES_CHANGED, nowhere,
+                  "%s: had an active key here already, which retires for the imported one, %s",
+                  row->domain.name, row->selector);
     if (row->outcome == IMPORT_FAILED)
         notes_add(run->takeover->notes, NOTES_REFUSED, nowhere, "%s %s: %s", row->domain.name,
                   row->selector, row->err.text);

@@ -316,6 +316,27 @@ def test_a_rule_that_says_something_else(move):
     assert whole_state(inkan) == before
 
 
+def test_a_key_that_signed_here_retires_and_that_is_told(move):
+    """Of the two keys of a domain one can sign; a reserved one is in nobody's way."""
+    configure(move, PATTERNS, keys=KEYS, rules="*@example.com k1\nann@example.net k2\n")
+    inkan = move.inkan
+    inkan.ok("tenant", "add", "acme")
+    for domain in ("example.com", "example.org"):
+        inkan.ok("domain", "add", domain, "--tenant", "acme", "--no-key")
+        inkan.ok("key", "new", domain, "--selector", "old", "--activate", "--algorithm", "rsa-sha256")
+    told = [("changed", "", 0, "example.com: had an active key here already, which retires for the imported one, s1")]
+    for options in ([], ["--yes"]):
+        answer = move.run(*options)
+        assert answer.returncode == DONE, answer.report
+        assert [n for n in notes(answer.report, "changed") if "active key" in n[3]] == told
+        assert answer.report["added"] == 2
+    states = {(k["domain"], k["selector"]): k["state"] for k in inkan.json("key", "list")}
+    assert states[("example.com", "old")] == "retiring" and states[("example.com", "s1")] == "active"
+    assert states[("example.org", "old")] == "active"
+    again = move.run("--yes").report
+    assert again["existed"] == 2 and not [n for n in notes(again, "changed") if "active key" in n[3]]
+
+
 # -- killed -----------------------------------------------------------------------------------
 
 def many_lines(count):
