@@ -84,7 +84,6 @@ class Postfix:
         self.root = root
         self.sink = sink
         self.ports = {name: free_port() for name in milters}
-        self._count = 0
         self.config = os.path.join(root, "etc")
         for folder in (self.config, f"{root}/queue"):
             os.makedirs(folder, exist_ok=True)
@@ -115,8 +114,7 @@ class Postfix:
         return text
 
     def new_recipient(self):
-        self._count += 1
-        return f"to{self._count}@sink.test"
+        return self.sink.new_recipient()
 
     def send(self, service, message, sender="sender@example.com", **client):
         """Submits a message (octets with CRLF) by SMTP and returns its recipient. Raises

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An SMTP server that keeps every message octet by octet, as the next hop would see it."""
 
+import itertools
 import socketserver
 import threading
 
@@ -50,9 +51,14 @@ class Sink(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Session)
         self.port = self.server_address[1]
         self._kept = {}
+        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1},
                          daemon=True).start()
+
+    def new_recipient(self):
+        """One that nobody else has who sends here."""
+        return f"to{next(self._numbers)}@sink.test"
 
     def keep(self, recipients, message):
         with self._lock:
