@@ -98,9 +98,11 @@ static enum status match_name(struct walk *walk, size_t index)
 }
 
 /* Only the provider signs for what nobody knows the owner of. */
-static bool is_end(const struct walk *walk, size_t index)
+static bool is_end(struct walk *walk, size_t index)
 {
-    return walk->t->claim.type != CLAIM_PROVIDER && policy_is_gap(walk->names, index);
+    bool end = walk->t->claim.type != CLAIM_PROVIDER && policy_is_gap(walk->names, index);
+    walk->match->unknown = end && walk->match->owner == NULL;
+    return end;
 }
 
 enum status policy_match_find(struct policy_thought *t, size_t index, struct policy_match *out)
@@ -113,7 +115,7 @@ enum status policy_match_find(struct policy_thought *t, size_t index, struct pol
         if (out->count == 0 || out->owner == NULL)
             st = match_name(&walk, i);
     }
-    if (st != ST_OK || out->count > 0)
+    if (st != ST_OK || out->count > 0 || out->unknown)
         return st;
     st = policy_look(t, RULE_ANYWHERE, &place);
     if (st == ST_OK)

@@ -30,14 +30,13 @@ void policy_tell(const struct policy_thought *t, const char *step, const char *f
 
 /* -- names -------------------------------------------------------------------------------- */
 
-static size_t add_name(struct keyring_question *question, const char *name)
+static void add_name(struct keyring_question *question, const char *name)
 {
     size_t i = 0;
     while (i < question->count && strcmp(question->names[i], name) != 0)
         i++;
     if (i == question->count && question->count < DRIVER_NAMES_MAX)
         question->names[question->count++] = name;
-    return i;
 }
 
 static void add_candidates(struct keyring_question *question, const char *domain)
@@ -45,17 +44,18 @@ static void add_candidates(struct keyring_question *question, const char *domain
     const char *names[DKIM_CANDIDATES_MAX];
     size_t count = dkim_domain_candidates(domain, names);
     for (size_t i = 0; i < count; i++)
-        (void)add_name(question, names[i]);
+        add_name(question, names[i]);
 }
 
-/* Whatever the decision may come to need, so that a store is asked but once. */
+/* What the usual decision needs, so that a store is asked but once. What few need is asked for by
+ * itself: the domains that rules name, the provider's, and authors beside that of From. */
 static void foresee(struct policy_thought *t)
 {
     if (t->author_count > 0)
         add_candidates(&t->question, t->authors[0].domain);
-    (void)add_name(&t->question, RULE_ANYWHERE);
+    add_name(&t->question, RULE_ANYWHERE);
     if (t->has_login) {
-        (void)add_name(&t->question, t->login.bucket);
+        add_name(&t->question, t->login.bucket);
         if (t->login.domain[0] != '\0')
             add_candidates(&t->question, t->login.domain);
     }
@@ -162,12 +162,13 @@ static void read_envelope(struct policy_thought *t)
 
 /* -- the check ---------------------------------------------------------------------------- */
 
-/* Whether the author's domain is, or stands below, one of a tenant that the origin is not bound to.
- */
+/* Whether the author's domain is, or stands below, one of a tenant that the origin is not bound to,
+ * or may be that. */
 static bool is_others(const struct policy_thought *t, const struct policy_match *match)
 {
-    return t->claim.type != CLAIM_PROVIDER && match->owner != NULL &&
-           (t->claim.type != CLAIM_TENANT || strcmp(match->owner->tenant, t->claim.tenant) != 0);
+    if (t->claim.type == CLAIM_PROVIDER || match->owner == NULL)
+        return match->unknown;
+    return t->claim.type != CLAIM_TENANT || strcmp(match->owner->tenant, t->claim.tenant) != 0;
 }
 
 /* Nobody signs with the key of another tenant, whatever rule or parent leads there. The provider's
@@ -202,6 +203,8 @@ static enum status count_allowed(struct policy_thought *t, struct policy_match *
 /* Whose it is that was refused. */
 static const char *refused_tenant(const struct policy_thought *t, const struct policy_match *match)
 {
+    if (match->unknown)
+        return "not known, as the name has too many labels";
     return is_others(t, match) ? match->owner->tenant : match->sources[0].signers->tenant;
 }
 

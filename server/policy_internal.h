@@ -49,7 +49,8 @@ struct policy_source {
 /* Who speaks for an author. */
 struct policy_match {
     const struct signers
-        *owner; /* of the nearest domain of ours at or above the author's, or NULL */
+        *owner;   /* of the nearest domain of ours at or above the author's, or NULL */
+    bool unknown; /* nobody knows whether there is an owner, as the name is too long */
     struct policy_source sources[POLICY_SIGNATURES_MAX];
     size_t count; /* 0: nobody */
 };
@@ -64,7 +65,7 @@ struct policy_thought {
     struct grant_login login;
     struct dkim_mailbox authors[POLICY_AUTHORS_MAX];
     size_t author_count;
-    struct keyring_question question; /* all names that are known to matter */
+    struct keyring_question question; /* names that are known to matter, asked for at once */
     struct err err;
 };
 

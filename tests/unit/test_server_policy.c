@@ -141,6 +141,7 @@ static const struct {
     {"mixed.example", "eonly.example", "", ""},
     {"mixed.example", "zz.example", "", ""},
     {"lists2.example", "hosting.example", "", ""},
+    {"y.a1.a2.a3.a4.a5.a6.a7.wide.example", "acme.example", "", ""},
 };
 
 static const struct {
@@ -508,6 +509,12 @@ static const struct policy_row rows[] = {
      LOGIN("x@z.a1.a2.a3.a4.a5.a6.a7.wide.example"), "From: a@acme.example\r\n", "tenant", NULL},
     {"author far below a long name that is somebody's", LOGIN("ann@acme.example"),
      "From: x@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n", "no_domain", NULL},
+    {"nor by a rule for everywhere", LOGIN("ann@acme.example"),
+     "From: abuse@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n", "no_domain", NULL},
+    {"nor by a rule for that very name", LOGIN("ann@acme.example"),
+     "From: x@y.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n", "tenant", NULL},
+    {"nor by a network", AT("198.51.100.1"), "From: abuse@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n",
+     "no_domain", NULL},
     {"the provider may, for anybody", INTERNAL, "From: x@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\n",
      "two.example/t1/", NULL},
     {"a granted login in other letters", LOGIN("Cust@Provider.example"),
@@ -555,6 +562,9 @@ static const struct policy_row sender_rows[] = {
      "From: a@example.org\r\nSender: b@acme.example\r\n", "tenant", NULL},
     {"not if From is below another tenant's", LOGIN("ann@acme.example"),
      "From: a@mail.globex.example\r\nSender: b@acme.example\r\n", "no_domain", NULL},
+    {"not if nobody knows whose From is", LOGIN("ann@acme.example"),
+     "From: x@z.a1.a2.a3.a4.a5.a6.a7.wide.example\r\nSender: b@acme.example\r\n", "no_domain",
+     NULL},
     {"unreadable Sender", INTERNAL, "From: a@example.org\r\nSender: nobody\r\n", "no_domain", NULL},
     {"two Senders", INTERNAL,
      "From: a@example.org\r\nSender: b@acme.example\r\nSender: c@acme.example\r\n", "no_domain",
