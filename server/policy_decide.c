@@ -208,15 +208,21 @@ static const char *refused_tenant(const struct policy_thought *t, const struct p
     return is_others(t, match) ? match->owner->tenant : match->sources[0].signers->tenant;
 }
 
+/* All of those who speak for the author, or what is behind the first `allowed` of them. */
 static void refuse(struct policy_thought *t, const struct dkim_mailbox *author,
-                   const struct policy_match *match)
+                   const struct policy_match *match, size_t allowed)
 {
     struct err why = {0};
     bool enforced = t->policy->tenant_check == TENANT_CHECK_ENFORCE;
-    err_set(&why, ST_DENIED, "%s may not sign for %s (tenant %s)", t->claim.who, author->domain,
-            refused_tenant(t, match));
+    if (allowed == 0)
+        err_set(&why, ST_DENIED, "%s may not sign for %s (tenant %s)", t->claim.who, author->domain,
+                refused_tenant(t, match));
+    else
+        err_set(&why, ST_DENIED, "%s may not sign for %s with a key of %s (tenant %s)",
+                t->claim.who, author->domain, match->sources[allowed].signers->domain,
+                match->sources[allowed].signers->tenant);
     policy_tell(t, "tenant", "%s%s", why.text, enforced ? "" : ", which tenant_check lets pass");
-    if (enforced)
+    if (enforced && allowed == 0)
         policy_settle(t->out, POLICY_PASS_UNSIGNED, "tenant", "%s", why.text);
     else if (t->policy->tenant_check == TENANT_CHECK_LOG)
         memcpy(t->out->would, why.text, sizeof why.text);
@@ -230,14 +236,13 @@ static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *au
     size_t allowed = 0;
     if (count_allowed(t, match, &allowed) != ST_OK)
         return false;
-    if (allowed == 0) {
-        refuse(t, author, match);
-        return !enforced;
-    }
-    policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
+    if (allowed > 0)
+        policy_tell(t, "tenant", "%s may sign for %s", t->claim.who, author->domain);
+    if (allowed < match->count)
+        refuse(t, author, match, allowed);
     if (enforced)
         match->count = allowed;
-    return true;
+    return match->count > 0;
 }
 
 /* A suspended tenant sends no signed mail, nor does anybody in the name of its domains, whosever

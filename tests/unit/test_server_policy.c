@@ -758,6 +758,33 @@ static void test_tenant_check(void **state)
     }
 }
 
+/* Of two that a rule names, enforce would leave one. */
+static void test_what_would_be_left_out_is_told(void **state)
+{
+    (void)state;
+    static const struct policy_row row = {"", LOGIN("ann@acme.example"), "From: x@pair.example\r\n",
+                                          "", NULL};
+    static const char *const would[] = {
+        [TENANT_CHECK_ENFORCE] = "",
+        [TENANT_CHECK_LOG] = "login ann@acme.example may not sign for pair.example with a key of "
+                             "globex.example (tenant globex)",
+        [TENANT_CHECK_OFF] = "",
+    };
+    for (size_t check = 0; check < sizeof would / sizeof would[0]; check++) {
+        struct policy *policy = variant_of(&(struct policy_variant){
+            .author = "from", .tenant_check = (enum settings_tenant_check)check});
+        struct world world = {.count = 0};
+        struct policy_decision decision = {.count = 0};
+        decide(policy, &row, &world, &decision);
+        assert_string_equal(decision.would, would[check]);
+        assert_int_equal(decision.count, check == TENANT_CHECK_ENFORCE ? 1 : 2);
+        assert_non_null(strstr(world.steps, "with a key of globex.example (tenant globex)"));
+        policy_decision_clear(&decision);
+        clear_world(&world);
+        policy_free(policy);
+    }
+}
+
 /* The provider's own name stands below somebody else's, who is not the provider for that. */
 static void test_a_parent_of_the_provider_is_not_the_provider(void **state)
 {
@@ -891,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_internal_hosts_of_customers),
         cmocka_unit_test(test_login_counts_only_if_trusted),
         cmocka_unit_test(test_tenant_check),
+        cmocka_unit_test(test_what_would_be_left_out_is_told),
         cmocka_unit_test(test_a_parent_of_the_provider_is_not_the_provider),
         cmocka_unit_test(test_rules_are_not_sorted_out_where_nothing_is_checked),
         cmocka_unit_test(test_lookups_that_fail),
