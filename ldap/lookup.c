@@ -2,7 +2,8 @@
  *
  * The look-up of a cold message: one search for cn=state, the domains and their keys, and the rules
  * and grants of the names. The tenant of a domain stands above it; a server with the deref overlay
- * sends it in the same answer, of others it is asked with a second search.
+ * sends it in the same answer, of others it is asked with a second search, as is a tenant that is
+ * wanted by itself, which is seldom.
  *
  * What an account may not see is to it as if it were not there. Without its rules and grants mail
  * would be signed as nobody wants it, so cn=rules and cn=grants themselves must be in each answer.
@@ -52,7 +53,16 @@ static bool is_one_of(const char *name, struct berval *const *values)
 
 /* -- tenants ------------------------------------------------------------------------------ */
 
-/* The domains of a tenant that cannot be read. */
+/* The tenant that is yet to be read for one of the names, or NULL. */
+static const char *missing_tenant(const struct lookup *lookup, size_t index)
+{
+    const struct profile *profile = &lookup->profiles[index];
+    if (profile->unreadable != NULL || profile->tenant.name != NULL)
+        return NULL;
+    return profile->found ? profile->domain.tenant : profile_tenant_of(lookup->names[index]);
+}
+
+/* One that cannot be read, and its domains. */
 static enum status spoil_tenant(const struct lookup *lookup, struct directory *dir,
                                 LDAPMessage *entry, struct err *err)
 {
@@ -60,10 +70,9 @@ static enum status spoil_tenant(const struct lookup *lookup, struct directory *d
     struct berval **names = ldap_get_values_len(dir->ld, entry, "inkanTenantName");
     enum status st = ST_OK;
     for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
-        struct profile *profile = &lookup->profiles[i];
-        if (profile->found && profile->tenant.name == NULL &&
-            is_one_of(profile->domain.tenant, names))
-            st = spoil(profile, &why, err);
+        const char *missing = missing_tenant(lookup, i);
+        if (missing != NULL && is_one_of(missing, names))
+            st = spoil(&lookup->profiles[i], &why, err);
     }
     ldap_value_free_len(names);
     return st;
@@ -75,21 +84,20 @@ static enum status take_asked_tenant(void *arg, struct directory *dir, LDAPMessa
     const struct lookup *lookup = arg;
     struct tenant tenant = {0};
     enum status st = entry_read(dir, entry, &kind_tenant, &tenant, err);
-    if (st == ST_BROKEN) { /* its domains are left without a tenant */
+    if (st == ST_BROKEN) {
         kind_clear(&kind_tenant, &tenant);
         return spoil_tenant(lookup, dir, entry, err);
     }
     for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
-        struct profile *profile = &lookup->profiles[i];
-        if (profile->found && profile->tenant.name == NULL && tenant.name != NULL &&
-            span_equal(span_str(profile->domain.tenant), span_str(tenant.name)))
-            st = kind_copy(&kind_tenant, &tenant, &profile->tenant, err);
+        const char *missing = missing_tenant(lookup, i);
+        if (missing != NULL && span_equal(span_str(missing), span_str(tenant.name)))
+            st = kind_copy(&kind_tenant, &tenant, &lookup->profiles[i].tenant, err);
     }
     kind_clear(&kind_tenant, &tenant);
     return st;
 }
 
-/* Those that the server did not send along. */
+/* Those that the server did not send along, and those that are wanted by themselves. */
 static enum status ask_for_tenants(struct directory *dir, struct lookup *lookup, struct err *err)
 {
     struct buf filter = {0};
@@ -97,10 +105,10 @@ static enum status ask_for_tenants(struct directory *dir, struct lookup *lookup,
     char **attributes = entry_attributes(&kind_tenant, false);
     buf_append_str(&filter, "(&(objectClass=inkanTenant)(|");
     for (size_t i = 0; i < lookup->count; i++) {
-        const struct profile *profile = &lookup->profiles[i];
-        if (!profile->found || profile->tenant.name != NULL || profile->domain.tenant == NULL)
+        const char *name = missing_tenant(lookup, i);
+        if (name == NULL)
             continue;
-        escape_equals("inkanTenantName", span_str(profile->domain.tenant), &filter);
+        escape_equals("inkanTenantName", span_str(name), &filter);
         missing++;
     }
     buf_append_str(&filter, "))");
@@ -356,10 +364,10 @@ static enum status finish(struct lookup *lookup, struct err *err)
     enum status st = ST_OK;
     for (size_t i = 0; i < lookup->count && st == ST_OK; i++) {
         struct profile *profile = &lookup->profiles[i];
-        if (profile->unreadable == NULL && !profile->found)
-            profile_drop_domain(profile);
-        else if (profile->unreadable == NULL && profile->tenant.name == NULL)
+        if (profile->found && profile->tenant.name == NULL)
             st = orphan(profile, err);
+        else if (profile->unreadable == NULL && profile->tenant.name == NULL)
+            profile_drop_domain(profile);
         if (profile->key_count > 1)
             qsort(profile->keys, profile->key_count, sizeof *profile->keys, newest_first);
         profile->position = lookup->position;

@@ -245,18 +245,60 @@ static bool check_tenant(struct policy_thought *t, const struct dkim_mailbox *au
     return match->count > 0;
 }
 
-/* A suspended tenant sends no signed mail, nor does anybody in the name of its domains, whosever
- * key a rule leads to. */
-static bool check_suspended(struct policy_thought *t, const struct policy_match *match)
+/* -- tenants ------------------------------------------------------------------------------ */
+
+static struct policy_account account_of(const struct signers *signers)
 {
-    const struct signers *const both[] = {match->owner, t->claim.owner};
+    return (struct policy_account){.tenant = signers->tenant,
+                                   .active = signers->tenant_active,
+                                   .also_provider = signers->also_provider,
+                                   .one_signature = signers->one_signature};
+}
+
+/* The tenant that the origin is bound to. A login of nobody's domain is bound to a name that need
+ * not be a tenant's. */
+static enum status find_client(struct policy_thought *t, struct policy_account *out)
+{
+    char name[PROFILE_TENANT_SIZE];
+    const struct place *place = NULL;
+    if (!profile_tenant_name(t->claim.tenant, name))
+        return ST_OK;
+    enum status st = policy_look(t, name, &place);
+    if (st == ST_OK && place != NULL && place->tenant != NULL)
+        *out = (struct policy_account){.tenant = place->tenant,
+                                       .active = place->tenant_active,
+                                       .also_provider = place->also_provider,
+                                       .one_signature = place->one_signature};
+    else if (st == ST_OK && t->claim.grant != NULL)
+        *out = (struct policy_account){.tenant = t->claim.tenant};
+    return st;
+}
+
+/* The author's tenant, the client's, or nobody's that the first of those who sign has. A suspended
+ * tenant sends no signed mail, nor does anybody in the name of its domains, whosever key a rule
+ * leads to. True: go on. */
+static bool check_accounts(struct policy_thought *t, const struct policy_match *match)
+{
+    struct policy_account author = {NULL}, client = {NULL};
+    if (match->owner != NULL)
+        author = account_of(match->owner);
+    if (t->claim.owner != NULL)
+        client = account_of(t->claim.owner);
+    else if (t->claim.type == CLAIM_TENANT &&
+             (author.tenant == NULL || strcmp(author.tenant, t->claim.tenant) != 0) &&
+             find_client(t, &client) != ST_OK)
+        return false;
+    const struct policy_account *const both[] = {&author, &client};
     for (size_t i = 0; i < 2; i++) {
-        if (both[i] == NULL || both[i]->tenant_active)
+        if (both[i]->tenant == NULL || both[i]->active)
             continue;
         policy_settle(t->out, POLICY_PASS_UNSIGNED, "suspended", "tenant %s is suspended",
                       both[i]->tenant);
         return false;
     }
+    t->account = author.tenant != NULL   ? author
+                 : client.tenant != NULL ? client
+                                         : account_of(match->sources[0].signers);
     return true;
 }
 
@@ -281,7 +323,7 @@ static bool decide_author(struct policy_thought *t, size_t index)
     if (match.count == 0)
         return is_others(t, &match);
     note_owner(t->out, match.owner != NULL ? match.owner : match.sources[0].signers);
-    if (check_tenant(t, &t->authors[index], &match) && check_suspended(t, &match))
+    if (check_tenant(t, &t->authors[index], &match) && check_accounts(t, &match))
         policy_keys_choose(t, &match);
     return true;
 }

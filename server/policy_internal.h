@@ -46,6 +46,12 @@ struct policy_source {
     const struct rule *rule; /* NULL: the author's own domain */
 };
 
+/* A tenant, as far as its mail is concerned, whoever signs it. */
+struct policy_account {
+    const char *tenant; /* NULL: nobody's */
+    bool active, also_provider, one_signature;
+};
+
 /* Who speaks for an author. */
 struct policy_match {
     const struct signers
@@ -61,6 +67,7 @@ struct policy_thought {
     const struct policy_case *c;
     struct policy_decision *out;
     struct policy_claim claim;
+    struct policy_account account; /* whose wishes count */
     bool has_login;
     struct grant_login login;
     struct dkim_mailbox authors[POLICY_AUTHORS_MAX];

@@ -155,16 +155,12 @@ void policy_keys_choose(struct policy_thought *t, const struct policy_match *mat
 {
     struct policy_decision *out = t->out;
     const struct grant *grant = t->claim.grant;
-    const struct policy_source *first = &match->sources[0];
-    const struct signers *wishes = match->owner != NULL     ? match->owner
-                                   : t->claim.owner != NULL ? t->claim.owner
-                                                            : first->signers;
-    bool one = wishes->one_signature || (grant != NULL && grant->one_signature != 0);
+    bool one = t->account.one_signature || (grant != NULL && grant->one_signature != 0);
     for (size_t i = 0; i < match->count; i++)
         add_source(t, &match->sources[i]);
     if (out->count == 0)
-        decide_lack(t, first);
-    else if (wishes->also_provider && !one)
+        decide_lack(t, &match->sources[0]);
+    else if (t->account.also_provider && !one)
         (void)add_provider(t); /* if the store cannot say, the own signature does */
     if (one)
         keep_one(out);

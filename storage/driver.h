@@ -113,8 +113,9 @@ struct driver {
                        struct err *err);
 
     /* The hot path: profiles[i] for names[i] (at most DRIVER_NAMES_MAX), all in one round trip and
-     * one snapshot: the domain of that name with its tenant and its active keys, and the rules and
-     * grants whose place it is. Names with nothing under them are left empty, which is ST_OK. */
+     * one snapshot: the domain of that name with its tenant and its active keys, or the tenant
+     * (profile_tenant_name), and the rules and grants whose place it is. Names with nothing under
+     * them are left empty, which is ST_OK. */
     enum status (*lookup)(struct driver_conn *conn, const char *const *names, size_t count,
                           struct profile *profiles, struct err *err);
     /* The rows of the change feed (kind_change) after `cursor`, in order, at most `limit`. */

@@ -173,9 +173,8 @@ static enum status settle(struct search *search, size_t index, const struct find
 
 static bool is_outdated(const struct search *search, size_t index, const struct finding *finding)
 {
-    const char *tenant = finding->profile->found ? finding->profile->tenant.name : NULL;
-    return cache_is_outdated(search->keyring->cache, search->names[index], tenant,
-                             moment_of(finding));
+    return cache_is_outdated(search->keyring->cache, search->names[index],
+                             finding->profile->tenant.name, moment_of(finding));
 }
 
 /* -- step 2: memcached -------------------------------------------------------------------- */

@@ -15,14 +15,18 @@ struct page {
  * "all" whenever the watch begins anew, as after an outage; the next one must find the keys. */
 static void outdate(struct keyring *keyring, const struct change *change, struct moment moment)
 {
-    if (strcmp(change->kind, "tenant") == 0)
+    char tenant[PROFILE_TENANT_SIZE];
+    if (strcmp(change->kind, "tenant") == 0) {
         cache_group_changed(keyring->cache, change->name, moment);
-    else if (strcmp(change->kind, "domain") == 0)
+        if (profile_tenant_name(change->name, tenant)) /* there may have been none */
+            cache_changed(keyring->cache, tenant, moment);
+    } else if (strcmp(change->kind, "domain") == 0) {
         cache_changed(keyring->cache, change->name, moment);
-    else if (moment.ms != 0)
+    } else if (moment.ms != 0) {
         cache_all_doubted(keyring->cache, moment.ms);
-    else
+    } else {
         cache_all_changed(keyring->cache, moment);
+    }
 }
 
 static enum status take_change(void *arg, const void *record, struct err *err)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/model.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,7 +326,21 @@ void *profile_add(struct profile *profile, const struct kind *kind)
 
 bool profile_is_empty(const struct profile *profile)
 {
-    return !profile->found && profile->rule_count == 0 && profile->grant_count == 0;
+    return !profile->found && profile->tenant.name == NULL && profile->rule_count == 0 &&
+           profile->grant_count == 0;
+}
+
+bool profile_tenant_name(const char *tenant, char out[PROFILE_TENANT_SIZE])
+{
+    static_assert(PROFILE_TENANT_SIZE == sizeof PROFILE_TENANT + NAME_MAX_OCTETS, "any tenant's");
+    int len = snprintf(out, PROFILE_TENANT_SIZE, "%s%s", PROFILE_TENANT, tenant);
+    return len > 0 && len < PROFILE_TENANT_SIZE;
+}
+
+const char *profile_tenant_of(const char *name)
+{
+    size_t len = strlen(PROFILE_TENANT);
+    return strncmp(name, PROFILE_TENANT, len) == 0 ? name + len : NULL;
 }
 
 void profile_drop_domain(struct profile *profile)

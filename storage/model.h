@@ -229,14 +229,17 @@ struct span kind_tenant_of(const struct kind *kind, const void *record);
 struct span kind_place_of(const struct kind *kind, const void *record);
 
 /* What a store has under one name, as far as signing needs it: one answer of its lookup. Of a
- * domain that is the domain; of any name the rules and grants that are looked up by it. */
+ * domain that is the domain; of PROFILE_TENANT with a tenant's name behind it, which is no domain,
+ * the tenant alone; of any name the rules and grants that are looked up by it. */
+#define PROFILE_TENANT "tenant#"
+enum { PROFILE_TENANT_SIZE = sizeof PROFILE_TENANT + 64 };
 struct profile {
     bool found;       /* there is such a domain */
     char *unreadable; /* heap; what is wrong with what stands there, else NULL: whoever needs this
                        * profile has no answer, and whoever does not has one */
     struct domain domain;
-    struct tenant tenant;
-    struct key *keys; /* the active ones, still sealed; heap */
+    struct tenant tenant; /* the domain's, or that of the name; without a name: neither */
+    struct key *keys;     /* the active ones, still sealed; heap */
     size_t key_count;
     struct rule *rules; /* heap */
     size_t rule_count;
@@ -248,6 +251,10 @@ void profile_clear(struct profile *profile);
 /* Room for one more record of its kind (key, rule or grant) in a profile, zeroed and counted. NULL
  * without memory. */
 void *profile_add(struct profile *profile, const struct kind *kind) MUST_CHECK;
+/* Writes the name under which a tenant is looked up. False for a name that no tenant can have. */
+bool profile_tenant_name(const char *tenant, char out[PROFILE_TENANT_SIZE]) MUST_CHECK;
+/* The tenant that such a name is for, within it; NULL for other names. */
+const char *profile_tenant_of(const char *name);
 /* Leaves the rules and grants of the name only. */
 void profile_drop_domain(struct profile *profile);
 /* Whether the store has nothing at all under the name. */

@@ -47,9 +47,11 @@ void packed_write(const struct profile *profile, int64_t time_s, struct buf *out
     write_number(out, profile->found, FLAG_OCTETS);
     if (profile->found) {
         write_record(&kind_domain, &profile->domain, out);
-        write_record(&kind_tenant, &profile->tenant, out);
         write_list(&kind_key, profile->keys, profile->key_count, out);
     }
+    write_number(out, profile->tenant.name != NULL, FLAG_OCTETS);
+    if (profile->tenant.name != NULL)
+        write_record(&kind_tenant, &profile->tenant, out);
     write_list(&kind_rule, profile->rules, profile->rule_count, out);
     write_list(&kind_grant, profile->grants, profile->grant_count, out);
     if (out->len > PACKED_MAX)
@@ -73,6 +75,13 @@ static uint64_t read_number(struct reader *reader, size_t octets)
     if (!reader->bad)
         reader->rest = span_from(reader->rest, octets);
     return number;
+}
+
+static bool read_flag(struct reader *reader)
+{
+    uint64_t flag = read_number(reader, FLAG_OCTETS);
+    reader->bad = reader->bad || flag > 1;
+    return flag == 1;
 }
 
 static struct span read_octets(struct reader *reader, int64_t max)
@@ -145,16 +154,16 @@ bool packed_read(struct span octets, struct packed *out)
     struct reader reader = {.rest = octets, .bad = octets.len > PACKED_MAX};
     out->time_s = (int64_t)read_number(&reader, NUMBER_OCTETS);
     out->profile.position = (int64_t)read_number(&reader, NUMBER_OCTETS);
-    uint64_t found = read_number(&reader, FLAG_OCTETS);
-    out->profile.found = found == 1;
-    if (found == 1) {
+    out->profile.found = read_flag(&reader);
+    if (out->profile.found) {
         read_record(&reader, &kind_domain, &out->profile.domain);
-        read_record(&reader, &kind_tenant, &out->profile.tenant);
         read_list(&reader, &kind_key, &out->profile);
     }
+    if (read_flag(&reader))
+        read_record(&reader, &kind_tenant, &out->profile.tenant);
     read_list(&reader, &kind_rule, &out->profile);
     read_list(&reader, &kind_grant, &out->profile);
-    if (!reader.bad && found <= 1 && reader.rest.len == 0)
+    if (!reader.bad && reader.rest.len == 0)
         return true;
     profile_clear(&out->profile);
     *out = (struct packed){0};
@@ -163,7 +172,7 @@ bool packed_read(struct span octets, struct packed *out)
 
 void packed_layout(struct buf *out)
 {
-    static const struct kind *const parts[] = {&kind_domain, &kind_tenant, &kind_key, &kind_rule,
+    static const struct kind *const parts[] = {&kind_domain, &kind_key, &kind_tenant, &kind_rule,
                                                &kind_grant};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         buf_printf(out, "%s(", parts[i]->name);

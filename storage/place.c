@@ -15,6 +15,7 @@ static void free_place(struct cache_value *value)
     free(place->rules);
     free(place->grants);
     networks_free(place->networks);
+    free(place->tenant);
     free(place);
 }
 
@@ -48,6 +49,18 @@ static void take_lists(struct place *place, struct profile *profile)
         qsort(place->rules, place->rule_count, sizeof *place->rules, by_rule_key);
     if (place->grant_count > 1)
         qsort(place->grants, place->grant_count, sizeof *place->grants, by_grant_key);
+}
+
+static enum status take_tenant(struct place *place, const struct tenant *tenant, struct err *err)
+{
+    if (tenant->name == NULL)
+        return ST_OK;
+    place->tenant = span_dup(span_str(tenant->name));
+    place->tenant_active = tenant->status == ACCOUNT_ACTIVE;
+    place->also_provider = tenant->also_provider != 0;
+    place->one_signature = tenant->one_signature != 0;
+    place->base.group = place->tenant;
+    return place->tenant != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
 }
 
 /* Without one that does not parse its clients would be somebody else's, or the provider's own. */
@@ -89,6 +102,8 @@ static void count_bytes(struct place *place)
         bytes += record_bytes(&kind_grant, &place->grants[i]);
     if (place->signers != NULL)
         bytes += place->signers->base.bytes;
+    if (place->tenant != NULL)
+        bytes += strlen(place->tenant) + 1;
     if (place->networks != NULL)
         bytes += networks_bytes(place->networks);
     place->base.bytes = bytes;
@@ -104,7 +119,9 @@ enum status place_new(struct profile *profile, const struct vault *vault,
     atomic_init(&place->base.refs, 1);
     place->base.free = free_place;
     take_lists(place, profile);
-    st = read_networks(place, err);
+    st = take_tenant(place, &profile->tenant, err);
+    if (st == ST_OK)
+        st = read_networks(place, err);
     if (st == ST_OK && profile->found)
         st = signers_new(profile, vault, before != NULL ? before->signers : NULL, &place->signers,
                          err);
@@ -112,8 +129,6 @@ enum status place_new(struct profile *profile, const struct vault *vault,
         place_unref(place);
         return st;
     }
-    if (place->signers != NULL)
-        place->base.group = place->signers->tenant;
     count_bytes(place);
     *out = place;
     return ST_OK;

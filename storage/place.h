@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A place: what the store has under one name, ready to be used. Under the name of a domain that is
- * the domain with its signers; under any name the rules (storage/rule.h) and grants
+ * the domain with its signers; under that of a tenant (profile_tenant_name) what holds for mail
+ * of its clients, whoever signs; under any name the rules (storage/rule.h) and grants
  * (storage/grant.h) that are looked up by it. Immutable, reference counted, shared by all threads;
  * the value of an entry in the cache.
  */
@@ -14,7 +15,9 @@
 struct place {
     struct cache_value base;
     struct signers *signers; /* NULL: there is no such domain */
-    struct rule *rules;      /* by pattern */
+    char *tenant;            /* whose domain, or what tenant it is; NULL: neither */
+    bool tenant_active, also_provider, one_signature; /* of that tenant */
+    struct rule *rules;                               /* by pattern */
     size_t rule_count;
     struct grant *grants; /* by type and subject */
     size_t grant_count;

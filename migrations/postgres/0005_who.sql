@@ -36,6 +36,7 @@ ALTER TABLE "grant" ADD COLUMN "one_signature" BIGINT NOT NULL DEFAULT 0
 ALTER TABLE "grant" ADD COLUMN "place" TEXT COLLATE "C" NOT NULL CHECK ("place" <> '');
 CREATE INDEX "grant_by_place" ON "grant" ("place");
 CREATE INDEX "grant_by_tenant" ON "grant" ("tenant");
+CREATE INDEX "tenant_by_place" ON "tenant" (('tenant#' || "name"));
 
 -- All that signing needs of a domain: its active keys, still sealed.
 CREATE OR REPLACE VIEW "signing" AS
@@ -70,7 +71,7 @@ JOIN "tenant" t ON t."name" = d."tenant"
 LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
 
 -- All that signing needs, by the name that it is looked up by: each row is a key of a domain (or a
--- domain without any), a rule, or a grant.
+-- domain without any), a rule, a grant, or a tenant by itself.
 CREATE VIEW "place" AS
 SELECT
     s."domain_name" AS "place", s."domain_name", s."domain_tenant", s."domain_status",
@@ -124,7 +125,22 @@ SELECT
     NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint,
     g."type", g."subject", g."tenant", g."one_signature", g."place", g."created", g."updated",
     g."version"
-FROM "grant" g;
+FROM "grant" g
+UNION ALL
+SELECT
+    'tenant#' || t."name", NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text,
+    NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text,
+    NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, t."name", t."status", t."on_unpublished",
+    t."on_no_key", t."subdomains", t."canonicalization", t."expiry", t."headers", t."oversign",
+    t."also_provider", t."one_signature", t."ed25519", t."algorithms", t."max_age", t."soak",
+    t."overlap", t."tombstone", t."freeze", t."note", t."created", t."updated", t."version",
+    NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::bigint, NULL::bytea,
+    NULL::text, NULL::text, NULL::bytea, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
+    NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
+    NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint,
+    NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text,
+    NULL::bigint, NULL::bigint, NULL::bigint
+FROM "tenant" t;
 
 CREATE VIEW "place_now" AS
 SELECT (SELECT coalesce(max("position"), 0) FROM "change") AS "position", p.* FROM "place" p;

@@ -55,6 +55,8 @@ CREATE TABLE "grant" (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "grant_by_place" ON "grant" ("place");
 CREATE INDEX "grant_by_tenant" ON "grant" ("tenant");
+-- Only what has the type of the other places is found by an index.
+CREATE INDEX "tenant_by_place" ON "tenant" (CAST('tenant#' || "name" AS TEXT));
 
 -- All that signing needs of a domain: its active keys, still sealed.
 DROP VIEW "signing";
@@ -90,7 +92,7 @@ JOIN "tenant" t ON t."name" = d."tenant"
 LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
 
 -- All that signing needs, by the name that it is looked up by: each row is a key of a domain (or a
--- domain without any), a rule, or a grant.
+-- domain without any), a rule, a grant, or a tenant by itself.
 CREATE VIEW "place" AS
 SELECT
     s."domain_name" AS "place", s."domain_name", s."domain_tenant", s."domain_status",
@@ -130,7 +132,18 @@ SELECT
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, g."type", g."subject", g."tenant", g."one_signature",
     g."place", g."created", g."updated", g."version"
-FROM "grant" g;
+FROM "grant" g
+UNION ALL
+SELECT
+    CAST('tenant#' || t."name" AS TEXT), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, t."name", t."status", t."on_unpublished", t."on_no_key",
+    t."subdomains", t."canonicalization", t."expiry", t."headers", t."oversign", t."also_provider",
+    t."one_signature", t."ed25519", t."algorithms", t."max_age", t."soak", t."overlap",
+    t."tombstone", t."freeze", t."note", t."created", t."updated", t."version", NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL
+FROM "tenant" t;
 
 -- With the newest position of the change feed as the row of a name that nothing has.
 CREATE VIEW "place_now" AS

@@ -86,6 +86,33 @@ static void a_lookup_brings_what_has_its_place_there(void **state)
     store_close(store);
 }
 
+static void a_tenant_comes_by_itself(void **state)
+{
+    struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
+    struct suite_domain names = suite_add_domain(store, NULL, 0);
+    struct tenant tenant = {0};
+    char own[PROFILE_TENANT_SIZE], other[PROFILE_TENANT_SIZE];
+    (void)state;
+    assert_true(profile_tenant_name(names.tenant, own));
+    assert_true(profile_tenant_name("nobody", other));
+    suite_set(&kind_tenant, &tenant, "name", names.tenant);
+    EXPECT(ST_OK, store_get(store, &kind_tenant, &tenant, &err));
+    const char *wanted[] = {other, own, names.domain, names.tenant};
+    struct profile profiles[4] = {0};
+    EXPECT(ST_OK, store_lookup(store, wanted, 4, profiles, &err));
+    assert_true(profile_is_empty(&profiles[0]));
+    assert_false(profile_is_empty(&profiles[1]));
+    assert_false(profiles[1].found);
+    expect_equal(&kind_tenant, &profiles[1].tenant, &tenant);
+    assert_true(profiles[2].found);
+    expect_equal(&kind_tenant, &profiles[2].tenant, &tenant);
+    assert_true(profile_is_empty(&profiles[3]));
+    for (size_t i = 0; i < 4; i++)
+        profile_clear(&profiles[i]);
+    kind_clear(&kind_tenant, &tenant);
+    store_close(store);
+}
+
 static void all_of_a_place_come(void **state)
 {
     struct store *store = suite_open(1, SUITE_TIMEOUT_MS);
@@ -230,6 +257,32 @@ static void a_rule_is_in_force_after_one_poll(void **state)
     place_unref(place);
 }
 
+/* Also that it exists at all. */
+static void a_tenant_is_suspended_after_one_poll(void **state)
+{
+    struct tiers *tiers = *state;
+    struct tenant tenant = {0};
+    char name[PROFILE_TENANT_SIZE];
+    suite_set(&kind_tenant, &tenant, "name", suite_name("t"));
+    assert_true(profile_tenant_name(tenant.name, name));
+    assert_null(place_of(tiers, name));
+    EXPECT(ST_OK, suite_put(tiers->admin, &kind_tenant, &tenant, "tenant.add", &err));
+    EXPECT(ST_OK, keyring_poll(tiers->keyring, &err));
+    struct place *place = place_of(tiers, name);
+    assert_string_equal(place->tenant, tenant.name);
+    assert_true(place->tenant_active);
+    place_unref(place);
+    tenant.status = ACCOUNT_SUSPENDED;
+    EXPECT(ST_OK, suite_put(tiers->admin, &kind_tenant, &tenant, "tenant.suspend", &err));
+    EXPECT(ST_OK, keyring_poll(tiers->keyring, &err));
+    place = place_of(tiers, name);
+    assert_false(place->tenant_active);
+    place_unref(place);
+    remove_record(tiers->admin, &kind_tenant, &tenant);
+    EXPECT(ST_OK, keyring_poll(tiers->keyring, &err));
+    assert_null(place_of(tiers, name));
+}
+
 static void networks_are_found_by_addresses(void **state)
 {
     struct tiers *tiers = *state;
@@ -274,10 +327,12 @@ int suite_places(void)
 {
     const struct CMUnitTest places[] = {
         cmocka_unit_test(a_lookup_brings_what_has_its_place_there),
+        cmocka_unit_test(a_tenant_comes_by_itself),
         cmocka_unit_test(all_of_a_place_come),
         cmocka_unit_test(a_pattern_may_have_a_rule_for_each_domain),
         cmocka_unit_test_setup_teardown(a_grant_is_in_force_after_one_poll, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rule_is_in_force_after_one_poll, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tenant_is_suspended_after_one_poll, setup, teardown),
         cmocka_unit_test_setup_teardown(networks_are_found_by_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(one_question_asks_the_store_once, setup, teardown),
     };

@@ -11,6 +11,8 @@ from inkan import Inkan
 LOOK_UP = f'SELECT * FROM "place_now" WHERE "place" IN (\'\', {", ".join("?" * 24)})'
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
 LARGE = f"""
+{NUMBERS} INSERT INTO tenant (name, status, created, updated, version)
+    SELECT 't' || i, 'active', 1, 1, 1 FROM n;
 {NUMBERS} INSERT INTO domain (name, tenant, status, subdomains, created, updated, version)
     SELECT 'd' || i || '.example', 'acme', 'active', 0, 1, 1, 1 FROM n;
 INSERT INTO key (domain, selector, algorithm, bits, state, public_key, sealed, created, updated,
@@ -26,7 +28,7 @@ INSERT INTO "grant" (type, subject, tenant, place, created, updated, version)
 
 @pytest.fixture(scope="module")
 def store(module_folder):
-    """100,000 domains with a key each, 11,111 of them with a rule and a grant."""
+    """100,000 tenants and as many domains with a key each, 11,111 of them with a rule and a grant."""
     inkan = Inkan(module_folder).set_up("acme")
     connection = sqlite3.connect(inkan.database)
     connection.executescript(LARGE)
@@ -38,14 +40,14 @@ def store(module_folder):
 def test_look_up_reads_nothing_but_what_it_asks_for(store, prepared):
     """Each table by an index; what is gone through is only what these have found."""
     store.execute(prepared)
-    names = ["d7.example", "*"] + [None] * 22
+    names = ["d7.example", "*", "tenant#t7"] + [None] * 21
     plan = [step[3] for step in store.execute(f"EXPLAIN QUERY PLAN {LOOK_UP}", names)]
     print("\n".join(plan))
     searched = [step for step in plan if step.startswith("SEARCH ")]
-    assert [step.split()[1] for step in searched] == ["d", "t", "k", "r", "g", "change"]
+    assert [step.split()[1] for step in searched] == ["d", "t", "k", "r", "g", "t", "change"]
     scanned = {step for step in plan if step.startswith("SCAN ")}
     assert scanned <= {"SCAN p", "SCAN s", "SCAN place_now", "SCAN CONSTANT ROW"}
-    assert len(store.execute(LOOK_UP, names).fetchall()) == 4
+    assert len(store.execute(LOOK_UP, names).fetchall()) == 5
 
 
 def test_look_up_takes_as_many_steps_whatever_the_store_holds(store):

@@ -37,6 +37,8 @@ def inkan(shared):
         shared.ok("grant", "remove", option[grant["type"]], grant["subject"])
     for rule in shared.json("rule", "list"):
         shared.ok("rule", "remove", rule["pattern"], "--domain", rule["domain"])
+    if "idle.example" in [tenant["name"] for tenant in shared.json("tenant", "list")]:
+        shared.ok("tenant", "remove", "idle.example", "--yes")
 
 
 def probe(inkan, author, *options):
@@ -61,6 +63,30 @@ def becomes(inkan, wanted, author, *options):
     """The daemon learns of a change in a second or so."""
     wait_for(f"{author} with {options} to be signed by {wanted}",
              lambda: signed_by(inkan, author, *options) == wanted, 5)
+
+
+# -- suspended tenants -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("login, grant", [
+    ("web17", ("--login", "web17")),
+    ("ann@nowhere.example", ("--login", "@nowhere.example")),
+    ("ann@idle.example", None),
+], ids=["grant", "grant to a domain", "by its name"])
+def test_a_suspended_tenants_clients_get_no_signature_of_the_provider(inkan, login, grant):
+    """Though it has no domain by which the daemon would know the tenant."""
+    inkan.ok("tenant", "add", "idle.example")
+    if grant:
+        inkan.ok("grant", "add", *grant, "--tenant", "idle.example")
+    inkan.ok("rule", "add", "*", "--domain", "provider.example")
+    client = ("--client", OUTSIDE, "--login", login)
+    becomes(inkan, ["provider.example"], "a@elsewhere.example", *client)
+    inkan.ok("tenant", "suspend", "idle.example")
+    becomes(inkan, [], "a@elsewhere.example", *client)
+    answer = explain(inkan, "a@elsewhere.example", *client)
+    assert (answer["reason"], answer["text"]) == ("suspended", "tenant idle.example is suspended")
+    inkan.ok("tenant", "resume", "idle.example")
+    becomes(inkan, ["provider.example"], "a@elsewhere.example", *client)
 
 
 # -- grants -------------------------------------------------------------------------------------

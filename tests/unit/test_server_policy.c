@@ -141,6 +141,7 @@ static const struct {
     {"mixed.example", "eonly.example", "", ""},
     {"mixed.example", "zz.example", "", ""},
     {"lists2.example", "hosting.example", "", ""},
+    {"double.example", "two.example", "", ""},
     {"y.a1.a2.a3.a4.a5.a6.a7.wide.example", "acme.example", "", ""},
 };
 
@@ -155,12 +156,21 @@ static const struct {
     {GRANT_LOGIN, "guest@staff.example", "acme", false},
     {GRANT_LOGIN, "ses", "acme", true},
     {GRANT_LOGIN, "nobody", "ghost", false},
+    {GRANT_LOGIN, "unpaid", "off", false},
+    {GRANT_LOGIN, "idler", "idle", false},
+    {GRANT_LOGIN, "single", "single", false},
+    {GRANT_LOGIN, "several", "several", false},
     {GRANT_NETWORK, "198.51.100.0/24", "acme", false},
     {GRANT_NETWORK, "198.51.100.7", "globex", false},
     {GRANT_NETWORK, "2001:db8::/32", "acme", true},
     {GRANT_NETWORK, "192.0.2.50", "acme", false},
     {GRANT_DAEMON, "globex-in", "globex", false},
 };
+
+/* Tenants without a domain, with marks as of domains. */
+static const struct {
+    const char *name, *marks;
+} tenants[] = {{"idle", "T"}, {"idle.example", "T"}, {"single", "1"}, {"several", ""}};
 
 struct world {
     struct place *places[64];
@@ -242,11 +252,38 @@ static void take_grants(const char *name, struct profile *profile)
     }
 }
 
+/* Of a domain of theirs, or of the list. */
+static const char *tenant_marks(const char *name)
+{
+    for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        if (strcmp(domains[i].tenant, name) == 0)
+            return domains[i].marks;
+    }
+    for (size_t i = 0; i < sizeof tenants / sizeof tenants[0]; i++) {
+        if (strcmp(tenants[i].name, name) == 0)
+            return tenants[i].marks;
+    }
+    return NULL;
+}
+
+static void take_tenant(const char *name, struct profile *profile)
+{
+    const char *tenant = profile_tenant_of(name);
+    const char *marks = tenant != NULL ? tenant_marks(tenant) : NULL;
+    if (marks == NULL)
+        return;
+    profile->tenant.name = strdup(tenant);
+    profile->tenant.status = marked(marks, 'T') ? ACCOUNT_SUSPENDED : ACCOUNT_ACTIVE;
+    profile->tenant.also_provider = marked(marks, 'p');
+    profile->tenant.one_signature = marked(marks, '1');
+}
+
 static struct place *place_of(const char *name)
 {
     struct profile profile = {.found = false};
     struct place *place = NULL;
     struct err err = {0};
+    take_tenant(name, &profile);
     take_rules(name, &profile);
     take_grants(name, &profile);
     assert_int_equal(place_new(&profile, NULL, NULL, &place, &err), ST_OK);
@@ -503,6 +540,16 @@ static const struct policy_row rows[] = {
     /* What the review of these rules brought up */
     {"a suspended tenant's login and the provider's key", LOGIN("a@off.example"),
      "From: abuse@nowhere.example\r\n", "suspended", NULL},
+    {"a suspended tenant's granted login and the provider's key", LOGIN("unpaid"),
+     "From: abuse@nowhere.example\r\n", "suspended", NULL},
+    {"likewise, of a tenant without a domain", LOGIN("idler"), "From: abuse@nowhere.example\r\n",
+     "suspended", NULL},
+    {"likewise, of a login that belongs to it by its name", LOGIN("ann@idle.example"),
+     "From: abuse@nowhere.example\r\n", "suspended", NULL},
+    {"a login whose tenant is not there", LOGIN("nobody"), "From: abuse@nowhere.example\r\n",
+     "suspended", NULL},
+    {"a login of a name that is nobody's", LOGIN("ann@nobody.example"),
+     "From: abuse@nowhere.example\r\n", "provider.example/p1/@mail.provider.example", NULL},
     {"a suspended tenant's author and the provider's key", INTERNAL, "From: news@off.example\r\n",
      "suspended", NULL},
     {"login far below a long name that is somebody's",
@@ -785,20 +832,41 @@ static void test_what_would_be_left_out_is_told(void **state)
     }
 }
 
+static struct policy *policy_with_provider(const char *domain)
+{
+    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
+    struct policy *policy = NULL;
+    struct err err = {0};
+    free(settings->sign.provider_domain);
+    settings->sign.provider_domain = strdup(domain);
+    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
+    settings_free(settings);
+    return policy;
+}
+
 /* The provider's own name stands below somebody else's, who is not the provider for that. */
 static void test_a_parent_of_the_provider_is_not_the_provider(void **state)
 {
     (void)state;
     static const struct policy_row row = {"", LOGIN("ann@acme.example"),
                                           "From: a@lists2.example\r\n", "tenant", NULL};
-    struct settings *settings = settings_of("from", ON_ERROR_TEMPFAIL);
-    struct policy *policy = NULL;
-    struct err err = {0};
-    free(settings->sign.provider_domain);
-    settings->sign.provider_domain = strdup("relay.hosting.example");
-    assert_int_equal(policy_new(settings, &policy, &err), ST_OK);
-    settings_free(settings);
+    struct policy *policy = policy_with_provider("relay.hosting.example");
     check_row(policy, &row);
+    policy_free(policy);
+}
+
+/* Where the provider signs for nobody's author. */
+static void test_what_the_tenant_of_a_grant_wants_of_the_provider(void **state)
+{
+    (void)state;
+    static const struct policy_row list[] = {
+        {"one signature", LOGIN("single"), "From: x@double.example\r\n", "two.example/t1/", NULL},
+        {"any number", LOGIN("several"), "From: x@double.example\r\n",
+         "two.example/t1/ two.example/t2/", NULL},
+    };
+    struct policy *policy = policy_with_provider("two.example");
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        check_row(policy, &list[i]);
     policy_free(policy);
 }
 
@@ -919,6 +987,7 @@ int main(void)
         cmocka_unit_test(test_login_counts_only_if_trusted),
         cmocka_unit_test(test_tenant_check),
         cmocka_unit_test(test_what_would_be_left_out_is_told),
+        cmocka_unit_test(test_what_the_tenant_of_a_grant_wants_of_the_provider),
         cmocka_unit_test(test_a_parent_of_the_provider_is_not_the_provider),
         cmocka_unit_test(test_rules_are_not_sorted_out_where_nothing_is_checked),
         cmocka_unit_test(test_lookups_that_fail),

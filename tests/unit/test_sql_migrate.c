@@ -71,6 +71,7 @@ static enum status check_store(struct err *err)
 /* What later migrations have added to the first. */
 static const char older[] =
     "DROP VIEW place_now; DROP VIEW place; DROP VIEW signing; DROP INDEX key_active;"
+    "DROP INDEX tenant_by_place;"
     "ALTER TABLE key DROP COLUMN reserved; ALTER TABLE tenant DROP COLUMN on_no_key;"
     "ALTER TABLE tenant DROP COLUMN subdomains; ALTER TABLE tenant DROP COLUMN canonicalization;"
     "ALTER TABLE tenant DROP COLUMN expiry; ALTER TABLE tenant DROP COLUMN headers;"
