@@ -36,7 +36,6 @@ ALTER TABLE "grant" ADD COLUMN "one_signature" BIGINT NOT NULL DEFAULT 0
 ALTER TABLE "grant" ADD COLUMN "place" TEXT COLLATE "C" NOT NULL CHECK ("place" <> '');
 CREATE INDEX "grant_by_place" ON "grant" ("place");
 CREATE INDEX "grant_by_tenant" ON "grant" ("tenant");
-CREATE INDEX "tenant_by_place" ON "tenant" (('tenant#' || "name"));
 
 -- All that signing needs of a domain: its active keys, still sealed.
 CREATE OR REPLACE VIEW "signing" AS
@@ -71,7 +70,7 @@ JOIN "tenant" t ON t."name" = d."tenant"
 LEFT JOIN "key" k ON k."domain" = d."name" AND k."state" = 'active';
 
 -- All that signing needs, by the name that it is looked up by: each row is a key of a domain (or a
--- domain without any), a rule, a grant, or a tenant by itself.
+-- domain without any), a rule, or a grant.
 CREATE VIEW "place" AS
 SELECT
     s."domain_name" AS "place", s."domain_name", s."domain_tenant", s."domain_status",
@@ -125,21 +124,42 @@ SELECT
     NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint,
     g."type", g."subject", g."tenant", g."one_signature", g."place", g."created", g."updated",
     g."version"
-FROM "grant" g
-UNION ALL
+FROM "grant" g;
+
+-- A tenant by itself. Apart from the others, because few look-ups want one.
+CREATE VIEW "place_tenant" AS
 SELECT
-    'tenant#' || t."name", NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text,
-    NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text,
-    NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, t."name", t."status", t."on_unpublished",
-    t."on_no_key", t."subdomains", t."canonicalization", t."expiry", t."headers", t."oversign",
-    t."also_provider", t."one_signature", t."ed25519", t."algorithms", t."max_age", t."soak",
-    t."overlap", t."tombstone", t."freeze", t."note", t."created", t."updated", t."version",
-    NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::bigint, NULL::bytea,
-    NULL::text, NULL::text, NULL::bytea, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-    NULL::bigint, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint,
-    NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::bigint,
-    NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::bigint, NULL::text,
-    NULL::bigint, NULL::bigint, NULL::bigint
+    'tenant#' || t."name" AS "place", NULL::text AS "domain_name", NULL::text AS "domain_tenant",
+    NULL::text AS "domain_status", NULL::text AS "domain_delegation",
+    NULL::bigint AS "domain_subdomains", NULL::text AS "domain_canonicalization",
+    NULL::bigint AS "domain_expiry", NULL::text AS "domain_algorithms",
+    NULL::bigint AS "domain_max_age", NULL::bigint AS "domain_soak",
+    NULL::bigint AS "domain_overlap", NULL::bigint AS "domain_tombstone",
+    NULL::text AS "domain_freeze", NULL::text AS "domain_note", NULL::bigint AS "domain_created",
+    NULL::bigint AS "domain_updated", NULL::bigint AS "domain_version", t."name" AS "tenant_name",
+    t."status" AS "tenant_status", t."on_unpublished" AS "tenant_on_unpublished",
+    t."on_no_key" AS "tenant_on_no_key", t."subdomains" AS "tenant_subdomains",
+    t."canonicalization" AS "tenant_canonicalization", t."expiry" AS "tenant_expiry",
+    t."headers" AS "tenant_headers", t."oversign" AS "tenant_oversign",
+    t."also_provider" AS "tenant_also_provider", t."one_signature" AS "tenant_one_signature",
+    t."ed25519" AS "tenant_ed25519", t."algorithms" AS "tenant_algorithms",
+    t."max_age" AS "tenant_max_age", t."soak" AS "tenant_soak", t."overlap" AS "tenant_overlap",
+    t."tombstone" AS "tenant_tombstone", t."freeze" AS "tenant_freeze", t."note" AS "tenant_note",
+    t."created" AS "tenant_created", t."updated" AS "tenant_updated",
+    t."version" AS "tenant_version", NULL::text AS "key_domain", NULL::text AS "key_selector",
+    NULL::text AS "key_algorithm", NULL::bigint AS "key_bits", NULL::text AS "key_state",
+    NULL::bigint AS "key_reserved", NULL::bytea AS "key_public_key", NULL::text AS "key_target",
+    NULL::text AS "key_kek", NULL::bytea AS "key_sealed", NULL::bigint AS "key_created",
+    NULL::bigint AS "key_published", NULL::bigint AS "key_activated", NULL::bigint AS "key_retired",
+    NULL::bigint AS "key_revoked", NULL::bigint AS "key_destroyed", NULL::text AS "key_shown",
+    NULL::bigint AS "key_checked", NULL::bigint AS "key_ttl", NULL::bigint AS "key_due",
+    NULL::bigint AS "key_updated", NULL::bigint AS "key_version", NULL::text AS "rule_pattern",
+    NULL::text AS "rule_domain", NULL::text AS "rule_selector", NULL::text AS "rule_identity",
+    NULL::text AS "rule_place", NULL::bigint AS "rule_created", NULL::bigint AS "rule_updated",
+    NULL::bigint AS "rule_version", NULL::text AS "grant_type", NULL::text AS "grant_subject",
+    NULL::text AS "grant_tenant", NULL::bigint AS "grant_one_signature",
+    NULL::text AS "grant_place", NULL::bigint AS "grant_created", NULL::bigint AS "grant_updated",
+    NULL::bigint AS "grant_version"
 FROM "tenant" t;
 
 CREATE VIEW "place_now" AS
@@ -161,7 +181,12 @@ DECLARE
 BEGIN
     FOREACH "each" IN ARRAY "names" LOOP
         CONTINUE WHEN "each" IS NULL;
-        RETURN QUERY SELECT "newest", p.* FROM "place" p WHERE p."place" = "each";
+        IF starts_with("each", 'tenant#') THEN
+            RETURN QUERY SELECT "newest", p.* FROM "place_tenant" p
+                WHERE p."tenant_name" = substr("each", 8);
+        ELSE
+            RETURN QUERY SELECT "newest", p.* FROM "place" p WHERE p."place" = "each";
+        END IF;
         "any" := "any" OR FOUND;
     END LOOP;
     IF NOT "any" THEN
@@ -172,6 +197,6 @@ END $$;
 
 REVOKE ALL ON FUNCTION "place_of"(text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION "place_of"(text[]) TO inkan_signer, inkan_admin;
-GRANT SELECT ON "place" TO inkan_signer, inkan_admin;
+GRANT SELECT ON "place", "place_tenant" TO inkan_signer, inkan_admin;
 REVOKE SELECT ON "signing" FROM inkan_signer;
 GRANT SELECT ("reserved") ON "key" TO inkan_panel;
