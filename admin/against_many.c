@@ -73,8 +73,10 @@ static enum status read_file(struct comparison *all, const char *path, take_line
     struct lines lines = {.fd = -1};
     bool log = args_has(all->args, "--mail-log");
     enum status status = lines_open(path, &lines, err);
-    if (status != ST_OK)
+    if (status != ST_OK) {
+        lines_close(&lines);
         return status;
+    }
     progress_begin(&all->progress, lines.size > 0 ? "octets" : "lines", lines.size);
     while (status == ST_OK) {
         int64_t before = lines.done;

@@ -146,11 +146,16 @@ static char *signature_of(const struct mail_log_line *line)
     return buf_take(&text);
 }
 
-/* By domains, then by selectors. */
+/* By domains, then by selectors, of which s1 comes before s10. */
 static int compare(const char *a, const char *b)
 {
-    int order = strcmp(strrchr(a, '@'), strrchr(b, '@'));
-    return order == 0 ? strcmp(a, b) : order;
+    const char *at_a = strrchr(a, '@');
+    const char *at_b = strrchr(b, '@');
+    size_t len_a = (size_t)(at_a - a), len_b = (size_t)(at_b - b);
+    int order = strcmp(at_a, at_b);
+    if (order == 0)
+        order = strncmp(a, b, len_a < len_b ? len_a : len_b);
+    return order == 0 ? (len_a > len_b) - (len_a < len_b) : order;
 }
 
 static bool keep_signature(struct message *message, const struct mail_log_line *line)

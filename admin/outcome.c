@@ -152,13 +152,22 @@ bool outcome_equal(const struct outcome *a, const struct outcome *b)
     return true;
 }
 
+/* As the one before it, which has another identity or algorithm. */
+static bool repeats_names(const struct outcome *outcome, size_t i)
+{
+    const struct outcome_signature *one = &outcome->list[i];
+    return i > 0 && strcmp(one->domain, one[-1].domain) == 0 &&
+           strcmp(one->selector, one[-1].selector) == 0;
+}
+
 void outcome_text(const struct outcome *outcome, struct buf *out)
 {
     if (outcome->action != OUTCOME_SIGN)
         buf_append_str(out, outcome->word);
     for (size_t i = 0; i < outcome->count; i++)
-        buf_printf(out, "%s%s@%s", i > 0 ? ", " : "", outcome->list[i].selector,
-                   outcome->list[i].domain);
+        if (!repeats_names(outcome, i))
+            buf_printf(out, "%s%s@%s", i > 0 ? ", " : "", outcome->list[i].selector,
+                       outcome->list[i].domain);
 }
 
 static bool contains(const struct outcome *outcome, const struct outcome_signature *signature)

@@ -40,7 +40,7 @@ enum status outcome_of_decision(const struct decision *decision, struct outcome 
 void outcome_clear(struct outcome *outcome);
 
 bool outcome_equal(const struct outcome *a, const struct outcome *b);
-/* "s1@example.com, s2@example.com" (selector and d=), or the word. */
+/* "s1@example.com, s2@example.com" (selector and d=, each pair once, by domains), or the word. */
 void outcome_text(const struct outcome *outcome, struct buf *out);
 /* How two differ, in a sentence about OpenDKIM and inkan; nothing when they are equal. */
 void outcome_difference(const struct outcome *opendkim, const struct outcome *inkan,

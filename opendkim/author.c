@@ -194,12 +194,12 @@ bool author_read(struct span value, struct buf *user_out, struct buf *domain_out
     struct gathered gathered = {.user = SIZE_MAX, .domain = SIZE_MAX};
     char *text = span_dup(value);
     bool good = text != NULL && read_address(text, &gathered);
+    good = good && gathered.text.failed == ST_OK;
     if (good) {
         append_from(&gathered, gathered.user, user_out);
         append_from(&gathered, gathered.domain, domain_out);
     }
-    good = good && gathered.text.failed == ST_OK && user_out->failed == ST_OK &&
-           domain_out->failed == ST_OK;
+    good = good && user_out->failed == ST_OK && domain_out->failed == ST_OK;
     buf_clear(&gathered.text);
     free(text);
     return good;

@@ -139,9 +139,18 @@ static void note_former(const struct reader *reader, const struct configuration_
     }
 }
 
-static void refuse_name(struct reader *reader, struct span name)
+/* Shown is what may be a name: in `LDAPBindPassword=x` the rest is a secret. */
+static void refuse_name(struct reader *reader, struct span word)
 {
     struct nearest nearest;
+    struct span name = span_head(word, 0);
+    while (name.len < word.len && (ascii_alpha(word.data[name.len]) ||
+                                   ascii_digit(word.data[name.len]) || word.data[name.len] == '-'))
+        name.len++;
+    if (name.len == 0) {
+        stop(reader, "a line does not begin with the name of a setting");
+        return;
+    }
     nearest_init(&nearest, name);
     for (size_t i = 0; i < configuration_table_count; i++)
         nearest_offer(&nearest, span_str(configuration_table[i].name));

@@ -141,21 +141,33 @@ static void set_fault(struct keytable_key *key, const struct err *err)
         memcpy(key->fault, err->text, sizeof key->fault);
 }
 
+static enum status read_octets(struct keytable_loader *loader, struct kept *kept, bool as_user,
+                               struct files_place *place, struct err *err)
+{
+    const char *root = as_user ? loader->options.root : NULL;
+    const char *path = kept->path + (root == NULL ? 0 : strlen(root));
+    enum status status = files_resolve(root, path, place, err);
+    if (status != ST_OK)
+        return err_context(err, "%s", kept->path);
+    if (as_user)
+        status = safekeys_readable(loader->safekeys, place, err);
+    if (status == ST_OK && files_read(place->path, &kept->octets, err) != ST_OK)
+        status = err_context(err, "%s", kept->path);
+    return status;
+}
+
 static void read_key(struct keytable_loader *loader, struct kept *kept, bool as_user)
 {
     struct err err;
-    const char *root = as_user ? loader->options.root : NULL;
+    struct files_place place;
     struct keytable_key *key = &kept->key;
-    enum status status =
-        as_user ? safekeys_readable(loader->safekeys, root, kept->path, &err) : ST_OK;
-    if (status == ST_OK && files_read(kept->path, &kept->octets, &err) != ST_OK)
-        status = err_context(&err, "%s", kept->path);
+    enum status status = read_octets(loader, kept, as_user, &place, &err);
     key->found = status == ST_OK;
     if (!key->found) {
         set_fault(key, &err);
         return;
     }
-    key->secure = safekeys_check(loader->safekeys, root, kept->path, &err) == ST_OK;
+    key->secure = safekeys_check(loader->safekeys, &place, &err) == ST_OK;
     if (!key->secure)
         set_fault(key, &err);
     key->octets = buf_span(&kept->octets);

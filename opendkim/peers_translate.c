@@ -154,19 +154,32 @@ static bool is_valid(struct reading *reading)
     struct hosts *hosts = NULL;
     struct err err;
     char text[ERR_TEXT_SIZE + 32];
-    bool valid = hosts_parse(span_str(reading->text), &hosts, &err) == ST_OK &&
-                 strchr(reading->text, ',') == NULL && reading->text[0] != '!';
+    enum status status = hosts_parse(span_str(reading->text), &hosts, &err);
     hosts_free(hosts);
+    if (status == ST_OK)
+        return true;
     snprintf(text, sizeof text, "left out: %s", err.text);
-    if (!valid)
-        note(reading, NOTES_REFUSED, text);
-    return valid;
+    note(reading, NOTES_REFUSED, text);
+    return false;
+}
+
+/* Why nobody was ever in by this; NULL: somebody may have been. */
+static const char *entry_fault(const char *text)
+{
+    if (strchr(text, ',') != NULL)
+        return "never matched anybody: no address and no name has a comma in it";
+    if (text[0] == '!')
+        return "never matched anybody: ! counts once, before everything else";
+    if (looks_numeric(text))
+        return network_fault(text);
+    if (text[0] != '\0' && text[strlen(text) - 1] == '.')
+        return "never matched anybody: names have no dot at their end";
+    return NULL;
 }
 
 static bool translate(struct reading *reading)
 {
     struct span key = reading->row->key;
-    const char *fault = NULL;
     reading->except = span_has_prefix(key, SPAN_LIT("!"));
     if (reading->except)
         key = span_from(key, 1);
@@ -177,10 +190,7 @@ static bool translate(struct reading *reading)
     unbracket(reading);
     if (!translate_pattern(reading))
         return false;
-    if (looks_numeric(reading->text))
-        fault = network_fault(reading->text);
-    else if (reading->text[0] != '\0' && reading->text[strlen(reading->text) - 1] == '.')
-        fault = "never matched anybody: names have no dot at their end";
+    const char *fault = entry_fault(reading->text);
     if (fault != NULL)
         note(reading, NOTES_CHANGED, fault);
     return fault == NULL && is_valid(reading);

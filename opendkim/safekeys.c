@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "opendkim/safekeys.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -184,52 +183,37 @@ static enum status look_readable(struct safekeys *safekeys, const struct stat *i
     return check_access(safekeys, info, err);
 }
 
-static size_t root_len(const char *root)
-{
-    char real[PATH_MAX];
-    return root == NULL || realpath(root, real) == NULL ? 1 : strlen(real);
-}
-
-struct walk {
-    struct safekeys *safekeys;
-    look *what;
-    const char *root;
-};
-
 /* From the root to the file itself. */
-static enum status walk(const struct walk *way, const char *path, struct err *err)
+static enum status walk(struct safekeys *safekeys, look *what, const struct files_place *place,
+                        struct err *err)
 {
-    char real[PATH_MAX];
     struct stat info;
-    enum status status = ST_OK;
-    if (realpath(path, real) == NULL)
-        return err_set(err, errno == ENOENT ? ST_NOT_FOUND : ST_DENIED, "%s: cannot be reached",
-                       path);
-    for (size_t len = root_len(way->root); status == ST_OK; len++) {
-        bool whole = real[len] == '\0';
-        if (!whole && real[len] != '/' && len > 1)
+    for (size_t len = place->root_len;; len++) {
+        bool whole = place->path[len] == '\0';
+        if (!whole && place->path[len] != '/')
             continue;
-        char part[PATH_MAX];
-        snprintf(part, sizeof part, "%.*s", (int)len, real);
+        char part[PATH_MAX] = "/";
+        if (len > 0)
+            snprintf(part, sizeof part, "%.*s", (int)len, place->path);
         if (stat(part, &info) != 0)
             return err_set(err, ST_DENIED, "%s: cannot be looked at", part);
-        status = way->what(way->safekeys, &info, err);
-        if (status != ST_OK)
+        if (what(safekeys, &info, err) != ST_OK)
             return err_context(err, "%s", part);
         if (whole)
-            break;
+            return ST_OK;
     }
-    return status;
 }
 
 /* Without an entry for its user OpenDKIM compares with a number that nobody has set. */
 static bool knows_user(const struct safekeys *safekeys, const char *root)
 {
-    char path[PATH_MAX];
+    struct files_place list;
+    struct err err;
     const struct passwd *entry;
     bool known = false;
-    snprintf(path, sizeof path, "%s/etc/passwd", root);
-    FILE *file = fopen(path, "re");
+    if (files_resolve(root, "/etc/passwd", &list, &err) != ST_OK)
+        return false;
+    FILE *file = fopen(list.path, "re");
     while (file != NULL && !known && (entry = fgetpwent(file)) != NULL)
         known = entry->pw_uid == safekeys->uid;
     if (file != NULL)
@@ -237,18 +221,18 @@ static bool knows_user(const struct safekeys *safekeys, const char *root)
     return known;
 }
 
-enum status safekeys_check(struct safekeys *safekeys, const char *root, const char *path,
+enum status safekeys_check(struct safekeys *safekeys, const struct files_place *place,
                            struct err *err)
 {
-    if (root != NULL && !knows_user(safekeys, root))
+    char root[PATH_MAX];
+    snprintf(root, sizeof root, "%.*s", (int)place->root_len, place->path);
+    if (place->root_len > 0 && !knows_user(safekeys, root))
         return err_set(err, ST_DENIED, "%s/etc/passwd does not know OpenDKIM's user", root);
-    struct walk way = {safekeys, look_safe, root};
-    return walk(&way, path, err);
+    return walk(safekeys, look_safe, place, err);
 }
 
-enum status safekeys_readable(struct safekeys *safekeys, const char *root, const char *path,
+enum status safekeys_readable(struct safekeys *safekeys, const struct files_place *place,
                               struct err *err)
 {
-    struct walk way = {safekeys, look_readable, root};
-    return walk(&way, path, err);
+    return walk(safekeys, look_readable, place, err);
 }

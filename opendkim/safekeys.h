@@ -12,7 +12,7 @@
 #ifndef INKAN_OPENDKIM_SAFEKEYS_H
 #define INKAN_OPENDKIM_SAFEKEYS_H
 
-#include "base/bytes.h"
+#include "opendkim/files.h"
 
 struct safekeys;
 
@@ -21,13 +21,12 @@ struct safekeys;
 enum status safekeys_new(const char *user, struct safekeys **out, struct err *err) MUST_CHECK;
 void safekeys_free(struct safekeys *safekeys); /* NULL is fine */
 
-/* ST_OK: secure; ST_DENIED: not, and why; ST_NOT_FOUND: there is no such file. With `root` (NULL:
- * /) what is above it does not matter, for it is OpenDKIM's root directory; but nothing in there is
- * secure unless its own /etc/passwd knows the user. */
-enum status safekeys_check(struct safekeys *safekeys, const char *root, const char *path,
+/* ST_OK: secure; ST_DENIED: not, and why. What is above the root directory of the place does not
+ * matter; but in one of its own nothing is secure unless its own /etc/passwd knows the user. */
+enum status safekeys_check(struct safekeys *safekeys, const struct files_place *place,
                            struct err *err) MUST_CHECK;
 /* ST_OK if the mode bits let that user read the file; ST_DENIED names what does not. */
-enum status safekeys_readable(struct safekeys *safekeys, const char *root, const char *path,
+enum status safekeys_readable(struct safekeys *safekeys, const struct files_place *place,
                               struct err *err) MUST_CHECK;
 
 #endif

@@ -48,6 +48,48 @@ static enum status find_backend(struct sql_table *table, struct err *err)
     return st;
 }
 
+/* -- errors ------------------------------------------------------------------------------- */
+
+static bool in_word(char c)
+{
+    return ascii_alpha(c) || ascii_digit(c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* Whether the name is the next word; the end of a text that was cut off may have a part of it. */
+static bool begins_with_word(struct span rest, struct span name)
+{
+    size_t len = name.len < rest.len ? name.len : rest.len;
+    return span_equal(span_head(rest, len), span_head(name, len)) &&
+           (len == rest.len || !in_word(rest.data[len]));
+}
+
+/* Servers name the user whom they do not let in. */
+static void hide_user(const char *user, struct err *err)
+{
+    struct buf shown = BUF_INIT(0);
+    struct span name = span_str(user);
+    bool inside = false;
+    for (struct span rest = span_str(err->text); rest.len > 0;) {
+        bool hidden = !inside && begins_with_word(rest, name);
+        if (hidden)
+            buf_append_str(&shown, "(user)");
+        else
+            buf_append_char(&shown, rest.data[0]);
+        inside = !hidden && in_word(rest.data[0]);
+        rest = span_from(rest, hidden ? name.len : 1);
+    }
+    err_set(err, err->code, "%s", shown.failed == ST_OK ? buf_cstr(&shown) : "no memory");
+    buf_clear(&shown);
+}
+
+/* Puts the table in front of what a server said. */
+static enum status told(const struct sql_table *table, struct err *err)
+{
+    if (err != NULL && table->dsn.user[0] != '\0')
+        hide_user(table->dsn.user, err);
+    return err_context(err, "%s", table->base.name);
+}
+
 /* -- statements --------------------------------------------------------------------------- */
 
 /* Whether the text has the word outside of what is quoted. */
@@ -179,7 +221,7 @@ static enum status connect(struct sql_table *table, const struct foreign_options
     if (table->link != NULL)
         table->backend->close(table->link);
     table->link = NULL;
-    return err_context(err, "%s", table->base.name);
+    return told(table, err);
 }
 
 /* A password of letters and =3D can be just that, or be meant as the manual has it. */
@@ -267,7 +309,7 @@ static enum status look(struct foreign *base, struct span key, foreign_row_reade
     buf_clear(&text);
     if (st != ST_OK) {
         foreign_forget(&looking.kept);
-        return err_context(err, "%s", base->name);
+        return told(table, err);
     }
     return foreign_give(base, &looking.kept, read, arg, err);
 }
@@ -310,7 +352,7 @@ static enum status walk(struct foreign *base, foreign_row_reader *read, void *ar
                dsn->table, dsn->keycol, dsn->filter != NULL ? " AND " : "", filter);
     enum status st = run(table, &text, NULL,
                          &(struct foreign_statement){.read = take_walked, .arg = &walking}, err);
-    return st == ST_OK || walking.refused ? st : err_context(err, "%s", base->name);
+    return st == ST_OK || walking.refused ? st : told(table, err);
 }
 
 static const char *const schemes[] = {"dsn", NULL};

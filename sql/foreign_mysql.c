@@ -197,16 +197,17 @@ static enum status receive(struct foreign_link *link, const struct foreign_state
 
 /* -- opening ------------------------------------------------------------------------------ */
 
-/* In quotes, with what means something there escaped. */
+/* In quotes, with what means something there escaped. A line end would begin another setting. */
 static void add_setting(struct buf *file, const char *name, const char *value)
 {
     if (value[0] == '\0')
         return;
     buf_printf(file, "%s=\"", name);
     for (const char *c = value; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
+        bool line_end = *c == '\n' || *c == '\r';
+        if (line_end || *c == '"' || *c == '\\')
             buf_append_char(file, '\\');
-        buf_append_char(file, *c);
+        buf_append_char(file, !line_end ? *c : *c == '\n' ? 'n' : 'r');
     }
     buf_append_str(file, "\"\n");
 }
@@ -252,11 +253,15 @@ static enum status make_word(char word[WORD_SIZE], struct err *err)
     return ST_OK;
 }
 
-static enum status check_text(const char *text, struct err *err)
+/* The client would take what is behind them for another statement. */
+static enum status check_texts(const struct foreign_dsn *dsn, struct err *err)
 {
-    if (strchr(text, ';') == NULL && strchr(text, '\n') == NULL)
-        return ST_OK;
-    return err_set(err, ST_INVALID, "mysql: a ; or a line end in table, columns or filter");
+    const char *const texts[] = {dsn->table, dsn->keycol, dsn->datacol,
+                                 dsn->filter != NULL ? dsn->filter : ""};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strpbrk(texts[i], ";\r\n") != NULL)
+            return err_set(err, ST_INVALID, "mysql: a ; or a line end in table, columns or filter");
+    return ST_OK;
 }
 
 static void close_link(struct foreign_link *link)
@@ -278,12 +283,7 @@ static enum status prepare(struct foreign_link *link, struct err *err)
 static enum status open_link(const struct foreign_place *place, struct foreign_link **out,
                              struct err *err)
 {
-    const struct foreign_dsn *dsn = place->dsn;
-    const char *const texts[] = {dsn->table, dsn->keycol, dsn->datacol,
-                                 dsn->filter != NULL ? dsn->filter : ""};
-    enum status st = ST_OK;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && st == ST_OK; i++)
-        st = check_text(texts[i], err);
+    enum status st = check_texts(place->dsn, err);
     if (st != ST_OK)
         return st;
     struct foreign_link *link = calloc(1, sizeof *link);
@@ -305,12 +305,13 @@ static enum status open_link(const struct foreign_place *place, struct foreign_l
     return ST_OK;
 }
 
-/* The client ends at the first statement that the server refuses, so the next needs another. */
+/* The client ends at the first statement that the server refuses, so the next needs another. The
+ * names may have been unescaped since it was opened. */
 static enum status run(struct foreign_link *link, const struct foreign_statement *statement,
                        struct err *err)
 {
-    enum status st = ST_OK;
-    if (link->refused) {
+    enum status st = check_texts(link->place.dsn, err);
+    if (st == ST_OK && link->refused) {
         foreign_child_stop(&link->child, true);
         buf_reset(&link->text);
         link->line_at = 0;

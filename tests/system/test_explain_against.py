@@ -283,6 +283,7 @@ def test_what_is_wrong_is_said(moved):
     refused(["--from", "a@b.test", "--all"], "--all goes with")
     refused([], "--from is missing")
     refused(["--list", "/no/such"], "/no/such: No such file")
+    refused(["--list", moved.folder], "Is a directory")
     refused(["--list", "-"], "-:2: client 192.0.2: neither an IP address", b"a@b.test\na@b.test 192.0.2\n")
     refused(["--list", "-"], "-:1: more than AUTHOR, CLIENT and LOGIN", b"a@b.test - a b\n")
     refused(["--list", "-"], "-:1: longer than", b"a" * 1000000 + b"\n")

@@ -526,6 +526,12 @@ def test_an_escape_that_is_the_password_itself(server, folder):
     assert "Invalid argument" in refused_by_opendkim(folder, bare)
 
 
+def test_a_line_end_in_a_password(server):
+    server.add_account("lines", "a\r\nb")
+    place = f"lines:a=0D=0Ab@{server.address()}"
+    assert show(url(server, "dkim", "domain_name", "id", place=place)).code == 0
+
+
 def test_characters_that_opendkim_takes_as_they_are(server, folder):
     """A password of those that need no escape: both get in."""
     password = "p\"w! ~[]{}<>|^*()&%"
@@ -551,11 +557,13 @@ def test_a_backslash_in_a_password(server, folder):
 
 def test_no_error_has_a_secret_in_it(server):
     server.add_account("secretive", "right-secret")
+    server.add_account("odd@secretive", "right-secret")
     for place, code in ((f"secretive:wrong-secret@{server.address()}", DENIED),
                         (f"secretive:wrong-secret@{free_port()}+127.0.0.1/inkan", TEMPORARY),
                         (f"secretive:right-secret@{server.address()}x",
                          DENIED if server.backend == "mysql" else NOT_FOUND),
                         (f"secretive:wrong=2Dsecret@{server.address()}", DENIED),
+                        (f"odd=40secretive:wrong-secret@{server.address()}", DENIED),
                         (f"secretive:wrong-secret:@{server.address()}", INVALID),
                         (f"secretive:wrong-secret/@{server.address()}", INVALID),
                         (f"secretive:wrong-secret+@{server.address()}", INVALID),
@@ -563,7 +571,8 @@ def test_no_error_has_a_secret_in_it(server):
                         (f"secretive:wrong-secret@{server.address()}?", INVALID)):
         shown = show(url(server, "dkim", "domain_name", "id", place=place))
         assert shown.code == code, (place, shown.error)
-        assert "-secret" not in shown.error + str(shown.notes)
+        for secret in ("-secret", "secretive"):
+            assert secret not in shown.error + str(shown.notes)
 
 
 def test_an_account_that_may_not_read_the_table(server):
@@ -571,6 +580,7 @@ def test_an_account_that_may_not_read_the_table(server):
     shown = show(url(server, "dkim_signing", "author", "dkim_id",
                      place=f"poor:poor@{server.address()}"))
     assert shown.code == DENIED, shown.error
+    assert "poor" not in shown.error
 
 
 def test_a_server_that_hangs(server):
@@ -650,6 +660,14 @@ def test_keys_are_compared_as_the_column_says(mysql, folder):
     mysql.sql("UPDATE dkim SET domain_name = 'B.Example' WHERE id = 2")
     assert same(folder, signing, key, "ann@b.example") == ("B.Example", "s2")
     mysql.sql("UPDATE dkim SET domain_name = 'b.example' WHERE id = 2")
+
+
+def test_a_statement_has_no_end_within(mysql):
+    for names in (("dkim; DO 1", "domain_name"), ("dkim=3B DO 1", "domain_name"),
+                  ("dkim=0ADO 1", "domain_name"), ("dkim", "=3Bdomain_name")):
+        shown = show(url(mysql, *names, "id"))
+        assert shown.code == INVALID, shown.error
+        assert "a ; or a line end in table, columns or filter" in shown.error
 
 
 def test_quotes_are_those_of_opendbx(mysql):

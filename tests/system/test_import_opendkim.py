@@ -340,6 +340,8 @@ TOLD = {
     "From before Sender": {"a@example.org b@example.com": ("changed", CONF, "SenderHeaders")},
     "a macro for the author": {"a@example.org b@example.com": ("refused", CONF, "SenderMacro")},
     "another root directory": {"c@example.com": ("refused", "rules", 3)},
+    "links in another root directory": {f"{user}@example.com": ("refused", "rules", line)
+                                        for line, user in enumerate("def", 4)},
     "nothing is secure in a root directory without users": {A: ("changed", CONF, "RequireSafeKeys yes")},
     "exempt below a line for all": {"a@example.org": ("refused", CONF, "ExemptDomains")},
     "names that DNS would not take": {f"{u}@example.com": ("refused", "rules", n)

@@ -103,6 +103,15 @@ SURPRISES = {
         ("notice", CONF, "LDAPSoftStart", "called SoftStart in 2.11")]),
     "macros": (SIMPLE + "MacroList daemon_name=A\n", {}, [
         ("changed", CONF, "MacroList", "only {daemon_name} and logins")]),
+    "who asks directories": (SIMPLE + "LDAPAuthName a\nLDAPAuthRealm b\nLDAPAuthUser c\n", {}, [
+        ("taken", CONF, "LDAPAuthName", "is taken over"),
+        ("changed", CONF, "LDAPAuthRealm", "asked without a realm"),
+        ("changed", CONF, "LDAPAuthUser", "asked as LDAPAuthName itself")]),
+    "a password behind a mistyped name": (SIMPLE + "LDAPBindPassword=x\n", {}, [
+        ("unknown", CONF, "LDAPBindPassword", "LDAPBindPassword: not a setting"),
+        ("refused", "", 0, "OpenDKIM does not start with this")]),
+    "an entry with a comma": (PLAIN_HOSTS, {"hosts": "192.0.2.1,192.0.2.2\n"}, [
+        ("changed", "hosts", 1, "no address and no name has a comma")]),
     "scripts": (SIMPLE + "ScreenPolicyScript /etc/screen.lua\n", {}, [
         ("refused", CONF, "ScreenPolicyScript", "scripts are not run")]),
     "verifying": (SIMPLE + "Mode sv\nOn-BadSignature reject\n", {}, [

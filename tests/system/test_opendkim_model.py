@@ -54,6 +54,12 @@ class Case:
     actions: list = None  # what both are to say, where the case is about that
 
 
+@dataclass
+class Link:
+    """A file that is a symbolic link."""
+    target: str
+
+
 def authors(*addresses):
     return [Ask(address) for address in addresses]
 
@@ -234,6 +240,19 @@ RULE_CASES = [
           settings=TABLES + "ChangeRootDirectory {dir}\nRequireSafeKeys yes\n",
           keys="k1 example.com:s1:/rsa.pem\n", actions=[SIGN],
           more={"etc/passwd": "root:x:0:0::/:/bin/sh\n", "etc/group": "root:x:0:\n"}),
+    rules("links in another root directory", "".join(f"{u}@example.com {u}\n" for u in "abcdef"),
+          authors(*(f"{u}@example.com" for u in "abcdef")),
+          settings=TABLES + "ChangeRootDirectory {dir}/root\n",
+          keys="".join(f"{u} example.com:s1:/{u}.pem\n" for u in "abcde")
+          + "f example.com:s1:/rsa.pem/../rsa.pem\n", actions=[SIGN, SIGN, SIGN, FAIL, FAIL, FAIL],
+          more={"root": Link("{dir}"), "a.pem": Link("/rsa.pem"), "b.pem": Link("../../../rsa.pem"),
+                "c.pem": Link("/top/rsa.pem"), "top": Link("/"), "d.pem": Link("{dir}/rsa.pem"),
+                "e.pem": Link("e.pem")}),
+    rules("users behind a link", "example.com k1\n", authors("a@example.com"),
+          settings=TABLES + "ChangeRootDirectory {dir}\nRequireSafeKeys yes\n",
+          keys="k1 example.com:s1:/rsa.pem\n", actions=[SIGN],
+          more={"users": "root:x:0:0::/:/bin/sh\n", "etc/passwd": Link("/users"),
+                "etc/group": "root:x:0:\n"}),
     rules("base64 in the table", "a@example.com k1\nb@example.com k2\nc@example.com k3\n",
           authors("a@example.com", "b@example.com", "c@example.com"),
           keys="k1 example.com:s1:{b64short}\nk2 example.com:s1:{b64ed25519}\n"
@@ -551,6 +570,9 @@ def write_berkeley(path, records):
 def write_files(files, place):
     for name, text in files.items():
         os.makedirs(os.path.dirname(f"{place['dir']}/{name}"), exist_ok=True)
+        if isinstance(text, Link):
+            os.symlink(fill(text.target, place), f"{place['dir']}/{name}")
+            continue
         if isinstance(text, dict):
             write_berkeley(f"{place['dir']}/{name}",
                            {key: fill(value, place) for key, value in text.items()})

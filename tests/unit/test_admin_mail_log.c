@@ -213,6 +213,15 @@ static const struct {
            "4F2B11A0: DKIM-Signature field added (s=s2, d=example.com)\n" QMGR
            "4F2B11A0: from=<ann@example.com>, size=1, nrcpt=1 (queue active)\n",
      "ann@example.com 192.0.2.1 - ann 1 s9@a.example, s1@example.com, s2@example.com|", "1 0 0"},
+    {"selectors one of which begins as the other, in the order of admin/outcome.h",
+     SMTPD "4F2B11A0: client=unknown[192.0.2.1], sasl_method=PLAIN, sasl_username=ann\n" OPENDKIM
+           "4F2B11A0: DKIM-Signature field added (s=s10, d=example.com)\n" OPENDKIM
+           "4F2B11A0: DKIM-Signature field added (s=s1-a, d=example.com)\n" OPENDKIM
+           "4F2B11A0: DKIM-Signature field added (s=s1, d=example.com)\n" OPENDKIM
+           "4F2B11A0: DKIM-Signature field added (s=s10, d=example.com)\n" QMGR
+           "4F2B11A0: from=<ann@example.com>, size=1, nrcpt=1 (queue active)\n",
+     "ann@example.com 192.0.2.1 - ann 1 s1@example.com, s1-a@example.com, s10@example.com|",
+     "1 0 0"},
     {"two at once",
      SMTPD "AAAAA1: client=a.test[192.0.2.1]\n" SMTPD "BBBBB1: client=b.test[192.0.2.2]\n" QMGR
            "BBBBB1: from=<b@example.com>, size=1, nrcpt=1\n" QMGR

@@ -168,6 +168,35 @@ static void each_line_has_its_fate(void **state)
     notes_free(notes);
 }
 
+static const struct mistyped_case {
+    const char *line, *said;
+} mistyped_cases[] = {
+    {"LDAPBindPassword=hush", "LDAPBindPassword: not a setting (is LDAPBindPassword meant?)"},
+    {"LDAPBindPasword:hush x", "LDAPBindPasword: not a setting (is LDAPBindPassword meant?)"},
+    {"On-Securty\xc3\xa4hush x", "On-Securty: not a setting (is On-Security meant?)"},
+    {"=hush", "a line does not begin with the name of a setting"},
+    {"Selector\"hush\"", "Selector: not a setting (is Selector meant?)"},
+};
+
+/* What is behind a mistyped name may be a secret. */
+static void only_names_are_shown_of_mistyped_lines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mistyped_cases / sizeof mistyped_cases[0]; i++) {
+        struct configuration configuration = {.list = NULL};
+        struct notes *notes = notes_new();
+        test_write_text("conf", mistyped_cases[i].line);
+        assert_int_equal(configuration_read(test_path("conf"), notes, &configuration, NULL), ST_OK);
+        if (!test_noted(notes, 1, mistyped_cases[i].said) || test_noted(notes, 1, "hush") ||
+            strstr(configuration.stop, "hush") != NULL) {
+            test_print_notes(notes);
+            fail_msg("%s: %s", mistyped_cases[i].line, configuration.stop);
+        }
+        configuration_clear(&configuration);
+        notes_free(notes);
+    }
+}
+
 static void what_is_surprising_is_noted(void **state)
 {
     (void)state;
@@ -231,6 +260,7 @@ int main(void)
         cmocka_unit_test(settings_can_be_given),
         cmocka_unit_test(includes_have_an_end),
         cmocka_unit_test(each_line_has_its_fate),
+        cmocka_unit_test(only_names_are_shown_of_mistyped_lines),
         cmocka_unit_test(what_is_surprising_is_noted),
         cmocka_unit_test(the_table_is_in_order),
         cmocka_unit_test(any_octets_are_read),

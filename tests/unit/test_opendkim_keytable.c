@@ -218,6 +218,43 @@ static void what_is_wrong_with_a_file_is_said(void **state)
     keytable_loader_free(loader);
 }
 
+static const struct link_case {
+    const char *name, *leads_to, *key;
+    bool found;
+} link_cases[] = {
+    {"absolute", "/key", "d:s:/absolute", true},
+    {"short", "/", "d:s:/short/key", true},
+    {"chain", "//./short/absolute", "d:s:/chain", true},
+    {"up", "../../../key", "d:s:./up", true},
+    {"plain", "key", "d:s:/../plain", true},
+    {"outside", "@/key", "d:s:/outside", false},
+    {"system", "/etc/passwd", "d:s:/system", false},
+    {"loop", "loop", "d:s:/loop", false},
+    {"dangling", "/none", "d:s:/dangling", false},
+    {"file", "key", "d:s:/file/../key", false},
+};
+
+static void links_stay_beneath_another_root(void **state)
+{
+    (void)state;
+    copy_vector("ed25519.pem", "");
+    for (size_t i = 0; i < sizeof link_cases / sizeof link_cases[0]; i++) {
+        const struct link_case *one = &link_cases[i];
+        bool outside = one->leads_to[0] == '@';
+        assert_int_equal(symlink(outside ? test_path("key") : one->leads_to, test_path(one->name)),
+                         0);
+    }
+    assert_int_equal(symlink(test_folder, test_path("root")), 0);
+    for (size_t i = 0; i < sizeof link_cases / sizeof link_cases[0]; i++) {
+        const struct link_case *one = &link_cases[i];
+        struct keytable_loader *loader = make_loader(test_path("root"));
+        const struct keytable_key *key = load(loader, one->key);
+        if (key->found != one->found || key->usable != one->found)
+            fail_msg("%s: %d %d %s", one->name, key->found, key->usable, key->fault);
+        keytable_loader_free(loader);
+    }
+}
+
 static void one_file_is_read_once(void **state)
 {
     (void)state;
@@ -268,6 +305,7 @@ int main(void)
         cmocka_unit_test(keys_are_looked_at_as_opendkim_does),
         cmocka_unit_test(keys_in_the_table_become_pem),
         cmocka_unit_test(what_is_wrong_with_a_file_is_said),
+        cmocka_unit_test(links_stay_beneath_another_root),
         cmocka_unit_test(one_file_is_read_once),
         cmocka_unit_test(keylists_are_read),
     };

@@ -132,6 +132,11 @@ static const struct translate_case {
     {"file:hosts", "x.test\n!x.test\n", "!x.test", "with ! as well"},
     {"file:hosts", "!*.x.test\n", "!.x.test", "matched nobody"},
     {"file:hosts", "!\n", "", NULL},
+    {"file:hosts", "192.0.2.1,192.0.2.2\n", "", "has a comma"},
+    {"refile:hosts", "a.test,b.test\n", "", "has a comma"},
+    {"file:hosts", "!a.test,b.test\n", "", "has a comma"},
+    {"file:hosts", "!!a.test\n", "", "! counts once"},
+    {"file:hosts", "[!a.test]\n", "", "! counts once"},
     {"csl:a.test,b.test", "", "a.test, b.test", NULL},
 };
 
