@@ -287,6 +287,7 @@ static struct place *place_of(const char *name)
     take_rules(name, &profile);
     take_grants(name, &profile);
     assert_int_equal(place_new(&profile, NULL, NULL, &place, &err), ST_OK);
+    profile_clear(&profile);
     for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
         if (strcmp(domains[i].name, name) == 0)
             place->signers = signers_of(i);
