@@ -5,10 +5,11 @@
 
 struct summary {
     int64_t will_sign;
-    char *reason, *text, *domain, *tenant;
+    char *action, *reason, *text, *domain, *tenant;
 };
 static const struct field summary_fields[] = {
     {.name = "signed", .type = FIELD_BOOL, .offset = offsetof(struct summary, will_sign)},
+    OUTPUT_FIELD(struct summary, action, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct summary, reason, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct summary, text, FIELD_TEXT, 0),
     OUTPUT_FIELD(struct summary, domain, FIELD_TEXT, 0),
@@ -138,6 +139,7 @@ void explanation_tell(struct output *output, const char *member,
     const struct signers *signers = signs ? outcome->signatures[0].signers : NULL;
     struct summary summary = {
         .will_sign = signs,
+        .action = span_dup(span_str(policy_action_name(outcome->action))),
         .reason = span_dup(span_str(outcome->reason)),
         .text = span_dup(span_str(outcome->text)),
         .domain = span_dup(span_str(signs ? signers->domain : outcome->domain)),

@@ -129,7 +129,7 @@ enum status outcome_of_decision(const struct decision *decision, struct outcome 
     bool defers = outcome->action == POLICY_TEMPFAIL;
     bool signs = outcome->action == POLICY_SIGN && outcome->count > 0;
     out->action = signs ? OUTCOME_SIGN : defers ? OUTCOME_TEMPFAIL : OUTCOME_PASS;
-    out->word = signs ? "sign" : defers ? "tempfail" : "unsigned";
+    out->word = policy_action_name(outcome->action);
     for (size_t i = 0; signs && status == ST_OK && i < outcome->count; i++) {
         policy_sign_options(decision->policy, outcome, i, 0, &options);
         status = add(out,

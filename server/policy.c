@@ -89,6 +89,14 @@ static bool same_signature(const struct policy_signature *a, const struct policy
            strcmp(a->identity, b->identity) == 0;
 }
 
+const char *policy_action_name(enum policy_action action)
+{
+    static const char *const names[] = {[POLICY_SIGN] = "sign",
+                                        [POLICY_PASS_UNSIGNED] = "unsigned",
+                                        [POLICY_TEMPFAIL] = "tempfail"};
+    return names[action];
+}
+
 bool policy_decision_equal(const struct policy_decision *a, const struct policy_decision *b)
 {
     if (a->action != b->action || a->count != b->count)

@@ -65,6 +65,9 @@ struct policy_case {
 
 enum policy_action { POLICY_SIGN, POLICY_PASS_UNSIGNED, POLICY_TEMPFAIL };
 
+/* "sign", "unsigned", "tempfail" */
+const char *policy_action_name(enum policy_action action);
+
 enum { POLICY_SIGNATURES_MAX = RULE_SIGNERS_MAX, POLICY_TENANT_SIZE = 65 };
 
 struct policy_signature {

@@ -113,13 +113,25 @@ static bool signs_already(const struct policy_decision *out, const char *domain)
 /* Who answers for the provider may be in the same plight. */
 static enum status add_provider(struct policy_thought *t)
 {
+    const char *name = t->policy->provider;
     struct signers *provider = NULL;
-    if (t->policy->provider[0] == '\0')
-        return ST_OK;
-    enum status st = policy_domain_find(t, t->policy->provider, &provider);
-    if (st == ST_OK && provider != NULL && !signs_already(t->out, provider->domain))
-        add_source(t, &(struct policy_source){.signers = provider});
-    return st;
+    enum status st = name[0] != '\0' ? policy_domain_find(t, name, &provider) : ST_OK;
+    if (st != ST_OK)
+        return st;
+    if (provider == NULL) {
+        policy_tell(t, "provider", "%s",
+                    name[0] == '\0' ? "sign.provider_domain is not set"
+                                    : "sign.provider_domain is not a domain of this service");
+    } else if (!signs_already(t->out, provider->domain)) {
+        const struct policy_source source = {.signers = provider};
+        const size_t before = t->out->count;
+        struct lack lack;
+        add_source(t, &source);
+        explain_lack(&source, &lack);
+        if (t->out->count == before)
+            policy_tell(t, "provider", "%s", lack.text);
+    }
+    return ST_OK;
 }
 
 static void decide_lack(struct policy_thought *t, const struct policy_source *source)

@@ -89,6 +89,34 @@ def test_a_suspended_tenants_clients_get_no_signature_of_the_provider(inkan, log
     becomes(inkan, ["provider.example"], "a@elsewhere.example", *client)
 
 
+# -- what is done without a key ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted, action, provider", [
+    ("tempfail", "tempfail", None), ("unsigned", "unsigned", None),
+    ("provider", "unsigned", "provider.example has no active key")])
+def test_explain_tells_deferred_mail_from_unsigned(folder, wanted, action, provider):
+    inkan = Inkan(f"{folder}/inkan", sign__provider_domain="provider.example").set_up("acme")
+    inkan.ok("domain", "add", "acme.example", "--tenant", "acme", "--no-key")
+    inkan.ok("domain", "add", "provider.example", "--tenant", "acme", "--no-key")
+    inkan.ok("tenant", "set", "acme", f"on_no_key={wanted}")
+    answer = explain(inkan, "a@acme.example")
+    assert (answer["signed"], answer["reason"], answer["action"]) == (False, "no_key", action)
+    assert [step["text"] for step in answer["steps"] if step["step"] == "provider"] == (
+        [provider] if provider else [])
+
+
+@pytest.mark.parametrize("domain, text", [
+    ("", "sign.provider_domain is not set"),
+    ("nobody.example", "sign.provider_domain is not a domain of this service")])
+def test_explain_tells_why_no_provider_signs(folder, domain, text):
+    inkan = Inkan(f"{folder}/inkan", sign__provider_domain=domain).set_up("acme")
+    inkan.ok("domain", "add", "acme.example", "--tenant", "acme", "--no-key")
+    inkan.ok("tenant", "set", "acme", "on_no_key=provider")
+    steps = explain(inkan, "a@acme.example")["steps"]
+    assert {"step": "provider", "text": text} in steps
+
+
 # -- grants -------------------------------------------------------------------------------------
 
 
