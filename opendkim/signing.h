@@ -81,7 +81,9 @@ struct signing_question {
 
 struct signing_signature {
     char *domain, *selector;
-    char *identity; /* i=, or NULL */
+    char *identity;    /* i=, or NULL */
+    bool any_domain;   /* d= is the author's domain, whichever it is */
+    bool any_identity; /* i= has the author's domain in it, whichever it is */
     char *algorithm;
     char *key; /* the name in KeyTable, else the file */
 };
@@ -89,6 +91,8 @@ struct signing_signature {
 struct signing_answer {
     enum signing_action action;
     char reason[ERR_TEXT_SIZE];
+    bool trouble; /* a data set did not answer, which it may do another time; the reason says how */
+    bool any_key; /* the reason is a key that was looked for by the author's domain */
     struct signing_signature *list; /* what is signed, in OpenDKIM's order */
     size_t count;
     char **steps; /* a sentence each */

@@ -2,6 +2,7 @@
 """`inkan import opendkim` as a command: what it says of each place where OpenDKIM reads something
 else than its user may have meant, and what it does to a store, whatever happens meanwhile."""
 
+import json
 import os
 import random
 import re
@@ -13,13 +14,14 @@ import pytest
 
 from inkan import BUILD, PATIENCE, SANITIZER_ENV
 from nameservers import Bind, Unbound
+from postgres import Postgres
 from process import free_port
 from takeover import Move, line_of, notes
 from test_import import state
 from test_opendkim_model import KEYS, PATTERNS, SIMPLE, TABLES, fill, material, place, write_files
 
 assert material and place  # fixtures
-DONE, NO, INVALID, CONFLICT = 0, 1, 2, 3
+DONE, NO, INVALID, CONFLICT, TEMPORARY = 0, 1, 2, 3, 75
 MANY = 2000
 
 
@@ -343,6 +345,42 @@ def test_a_key_that_signed_here_retires_and_that_is_told(move):
     assert states[("example.org", "old")] == "active"
     again = move.run("--yes").report
     assert again["existed"] == 2 and not [n for n in notes(again, "changed") if "active key" in n[3]]
+
+
+# -- a server that fails on the way -----------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def postgres(workdir):
+    """Where the look-up of two.test fails, though its row is listed."""
+    server = Postgres.primary(workdir)
+    try:
+        server.sql("CREATE FUNCTION named(name text, value text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN "
+                   "IF name = 'two.test' AND current_query() NOT LIKE '%NOT NULL%' THEN "
+                   "RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; END IF; RETURN value; END $$;"
+                   "CREATE TABLE author (name text, value text);"
+                   "INSERT INTO author VALUES ('one.test', 'k1'), ('two.test', 'k2'), ('three.test', 'k3');"
+                   "CREATE VIEW rule AS SELECT name, named(name, value) AS value FROM author")
+        yield server
+    finally:
+        server.stop(signal.SIGQUIT)
+
+
+@pytest.mark.parametrize("settings", [
+    "KeyTable {dir}/keys\nSigningTable ", "KeyFile {dir}/rsa.pem\nSelector s1\nDomain "], ids=["tables", "Domain"])
+def test_a_table_that_fails_halfway(settings, postgres, move):
+    """Then nothing is taken over, which could be no more than what it had said until then."""
+    url = f"dsn:pgsql://postgres:none@{postgres.port}+127.0.0.1/inkan/table=rule?keycol=name?datacol=value"
+    configure(move, f"Mode s\n{settings}{url}\n", keys="".join(
+        f"k{n} {name}.test:s1:{{dir}}/rsa.pem\n" for n, name in enumerate(("one", "two", "three"), 1)))
+    before = whole_state(move.inkan)
+    answer = move.run("--yes")
+    assert answer.returncode == TEMPORARY and "two.test: dsn:" in answer.stderr and "gone" in answer.stderr
+    assert whole_state(move.inkan) == before
+    told = move.inkan.run("--json", "explain", "--against", "opendkim", "--config", move.conf, "--from",
+                          "ann@two.test")
+    assert json.loads(told.stdout)["opendkim"]["action"] == "tempfail", told.stdout
+    configure(move, f"Mode s\n{settings}{url}?filter=name<>'two.test'\n")
+    assert move.run("--yes").returncode == DONE
 
 
 # -- killed -----------------------------------------------------------------------------------

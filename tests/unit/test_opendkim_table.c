@@ -279,13 +279,15 @@ static void surprises_are_noted(void **state)
 static enum status rows_open(const char *spec, void *context, void **handle_out, struct err *err)
 {
     if (strstr(spec, "down") != NULL)
-        return err_set(err, ST_TEMP, "nobody answers");
+        return err_set(err, ST_TEMP, "dsn: nobody answers");
     *handle_out = context;
     return ST_OK;
 }
 
 static enum status rows_each(void *handle, table_take *take, void *arg, struct err *err)
 {
+    if (*(const int *)handle < 0)
+        return err_set(err, ST_TEMP, "dsn: gone");
     enum status status = take(arg, SPAN_LIT("a"), SPAN_LIT("d:s:-----\nkey"), err);
     (*(int *)handle)++;
     return status != ST_OK ? status : take(arg, SPAN_LIT("b"), SPAN_LIT("d"), err);
@@ -318,12 +320,16 @@ static void others_can_bring_data_sets(void **state)
                                     .source_count = 1,
                                     .source_context = &calls};
     assert_int_equal(table_open("DSN:down", &options, &table, &err), ST_TEMP);
-    assert_string_equal(err.text, "KeyTable: dsn:: nobody answers");
+    assert_string_equal(err.text, "KeyTable: dsn: nobody answers");
     assert_int_equal(table_open("dsn:mysql://u:hush@h/d", &options, &table, &err), ST_OK);
     assert_string_equal(table_name(table), "dsn:");
     assert_string_equal(found(table, "a"), "d:s:-----\nkey");
     assert_null(found(table, "b"));
     assert_int_equal(table_count(table), 0);
+    calls = -1;
+    assert_int_equal(table_load(table, &err), ST_TEMP);
+    assert_string_equal(err.text, "KeyTable: dsn: gone");
+    calls = 2;
     assert_int_equal(table_load(table, &err), ST_OK);
     assert_int_equal(table_load(table, &err), ST_OK);
     assert_int_equal(table_count(table), 2);
