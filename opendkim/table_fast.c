@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first pattern that matches, without trying them all. Most patterns of a refile: are plain
- * addresses or `*@host`; what these match is known by the text, or by what stands behind its last
- * `@`. The others are tried one after the other.
+ * The first pattern that matches, without trying them all. A plain address is found by its text.
+ * Most others end, behind their last `*`, with something that a text must end with as well
+ * (`*@host`, `*@*.host`), or else begin with something before their first one (`ann@*`): they are
+ * found by that and then tried. The rest, regular expressions, is tried one after the other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,17 @@ struct entry {
     char key[];
 };
 
+/* Entries of one kind, by a part of their patterns. */
+struct part {
+    struct entry *entries;
+    size_t longest; /* of their keys */
+};
+
+enum { PART_WHOLE, PART_END, PART_BEGINNING, PARTS };
+
 struct table_fast {
-    struct entry *plain; /* by the whole text, or by `@host`; no address begins with @ */
-    size_t *odd;         /* rows of other patterns */
-    size_t odd_count;
+    struct part parts[PARTS];
+    struct entry odd; /* rows of other patterns */
 };
 
 /* Doubles when the count comes to a power of two. */
@@ -38,58 +46,67 @@ static bool append(size_t **rows, size_t *count, size_t row)
     return true;
 }
 
-static struct entry *find(const struct table *table, struct span key)
+static struct entry *find(const struct part *part, struct span key)
 {
-    char folded[TABLE_LINE_MAX + 1];
     struct entry *found = NULL;
-    bool nocase = table_nocase(table);
-    if (key.len > TABLE_LINE_MAX)
-        return NULL;
-    for (size_t i = 0; i < key.len; i++)
-        folded[i] = nocase ? ascii_lower(key.data[i]) : key.data[i];
-    HASH_FIND(hh, table->fast->plain, folded, key.len, found);
+    HASH_FIND(hh, part->entries, key.data, key.len, found);
     return found;
 }
 
-static struct entry *add_entry(const struct table *table, struct span key)
+static struct entry *add_entry(struct part *part, struct span key)
 {
-    bool nocase = table_nocase(table);
     struct entry *entry = calloc(1, sizeof *entry + key.len + 1);
     if (entry == NULL)
         return NULL;
-    for (size_t i = 0; i < key.len; i++)
-        entry->key[i] = nocase ? ascii_lower(key.data[i]) : key.data[i];
-    HASH_ADD_KEYPTR(hh, table->fast->plain, entry->key, key.len, entry);
-    if (entry->hh.tbl != NULL)
-        return entry;
-    free(entry);
-    return NULL;
+    memcpy(entry->key, key.data, key.len);
+    HASH_ADD_KEYPTR(hh, part->entries, entry->key, key.len, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return NULL;
+    }
+    part->longest = key.len > part->longest ? key.len : part->longest;
+    return entry;
 }
 
-/* What a pattern is found by: itself without any `*`, `@host` for `*@host`, else nothing. */
-static bool plain_key(const struct table_slot *slot, struct span pattern, struct span *key_out)
+/* A copy in which case does not differ where the table says so. */
+static struct span fold(const struct table *table, struct span text, char out[TABLE_LINE_MAX])
 {
-    size_t star = span_find(pattern, '*');
+    bool nocase = table_nocase(table);
+    for (size_t i = 0; i < text.len; i++)
+        out[i] = nocase ? ascii_lower(text.data[i]) : text.data[i];
+    return span_of(out, text.len);
+}
+
+/* By which part a pattern is found, or PARTS for none. */
+static int key_of(const struct table_slot *slot, struct span pattern, struct span *key_out)
+{
+    size_t first = span_find(pattern, '*'), end = pattern.len;
     *key_out = pattern;
     if (slot->live || pattern.len == 0 || pattern.len > TABLE_LINE_MAX)
-        return false;
-    if (star == pattern.len)
-        return pattern.data[0] != '@';
-    *key_out = span_from(pattern, 1);
-    struct span host = span_from(pattern, 2);
-    return star == 0 && pattern.len > 2 && pattern.data[1] == '@' &&
-           span_find(host, '*') == host.len && span_find(host, '@') == host.len;
+        return PARTS;
+    if (first == pattern.len)
+        return PART_WHOLE;
+    while (pattern.data[end - 1] != '*')
+        end--;
+    *key_out = end < pattern.len ? span_from(pattern, end) : span_head(pattern, first);
+    if (key_out->len == 0)
+        return PARTS;
+    return end < pattern.len ? PART_END : PART_BEGINNING;
 }
 
 static bool add_row(const struct table *table, size_t row)
 {
+    char folded[TABLE_LINE_MAX];
     const struct table_slot *slot = &table->slots[row];
+    struct table_fast *fast = table->fast;
     struct span key;
-    if (!plain_key(slot, table_octets(table, slot->key), &key))
-        return append(&table->fast->odd, &table->fast->odd_count, row);
-    struct entry *entry = find(table, key);
+    int kind = key_of(slot, table_octets(table, slot->key), &key);
+    if (kind == PARTS)
+        return append(&fast->odd.rows, &fast->odd.count, row);
+    key = fold(table, key, folded);
+    struct entry *entry = find(&fast->parts[kind], key);
     if (entry == NULL)
-        entry = add_entry(table, key);
+        entry = add_entry(&fast->parts[kind], key);
     return entry != NULL && append(&entry->rows, &entry->count, row);
 }
 
@@ -107,45 +124,74 @@ enum status table_fast_make(struct table *table, struct err *err)
 void table_fast_free(struct table_fast *fast)
 {
     struct entry *each = NULL, *next = NULL;
-    if (fast == NULL)
-        return;
-    HASH_ITER(hh, fast->plain, each, next)
-    {
-        HASH_DEL(fast->plain, each);
-        free(each->rows);
-        free(each);
+    for (int kind = 0; fast != NULL && kind < PARTS; kind++) {
+        HASH_ITER(hh, fast->parts[kind].entries, each, next)
+        {
+            HASH_DEL(fast->parts[kind].entries, each);
+            free(each->rows);
+            free(each);
+        }
     }
-    free(fast->odd);
+    if (fast != NULL)
+        free(fast->odd.rows);
     free(fast);
 }
 
-/* The first of the rows that is not before `from`; `most` if there is none below that. */
-static size_t first_row(const struct entry *entry, size_t from, size_t most)
+/* -- looking ------------------------------------------------------------------------------ */
+
+struct search {
+    const struct table *table;
+    const char *text;
+    size_t from, best; /* rows: the first that counts, and the first that matches until now */
+};
+
+static size_t first_from(const struct entry *entry, size_t from)
 {
-    for (size_t i = 0; entry != NULL && i < entry->count; i++)
-        if (entry->rows[i] >= from)
-            return entry->rows[i] < most ? entry->rows[i] : most;
-    return most;
+    size_t low = 0, high = entry->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (entry->rows[middle] < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void try_rows(struct search *search, const struct entry *entry)
+{
+    if (entry == NULL)
+        return;
+    for (size_t i = first_from(entry, search->from);
+         i < entry->count && entry->rows[i] < search->best; i++)
+        if (table_slot_matches(search->table, &search->table->slots[entry->rows[i]], search->text))
+            search->best = entry->rows[i];
+}
+
+/* Every end, or every beginning, that is short enough to be one of a pattern. */
+static void try_part(struct search *search, int kind)
+{
+    char folded[TABLE_LINE_MAX];
+    const struct part *part = &search->table->fast->parts[kind];
+    struct span text = span_str(search->text);
+    size_t len = text.len < part->longest ? text.len : part->longest;
+    if (kind == PART_WHOLE && text.len > part->longest)
+        return;
+    text = kind == PART_END ? span_from(text, text.len - len) : span_head(text, len);
+    text = fold(search->table, text, folded);
+    if (kind == PART_WHOLE)
+        try_rows(search, find(part, text));
+    for (size_t i = 1; kind != PART_WHOLE && i <= len; i++)
+        try_rows(search,
+                 find(part, kind == PART_END ? span_from(text, len - i) : span_head(text, i)));
 }
 
 bool table_match(const struct table *table, const char *text, size_t *row)
 {
-    const struct table_fast *fast = table->fast;
-    struct span whole = span_str(text);
-    size_t at = whole.len;
-    while (at > 0 && whole.data[at - 1] != '@')
-        at--;
-    size_t best = table->count;
-    if (whole.len > 0 && whole.data[0] != '@') /* that would be the key of `*@host` */
-        best = first_row(find(table, whole), *row, best);
-    if (at > 0)
-        best = first_row(find(table, span_from(whole, at - 1)), *row, best);
-    for (size_t i = 0; i < fast->odd_count && fast->odd[i] < best; i++) {
-        if (fast->odd[i] >= *row && table_slot_matches(table, &table->slots[fast->odd[i]], text)) {
-            best = fast->odd[i];
-            break;
-        }
-    }
-    *row = best < table->count ? best : *row;
-    return best < table->count;
+    struct search search = {table, text, *row, table->count};
+    for (int kind = 0; kind < PARTS; kind++)
+        try_part(&search, kind);
+    try_rows(&search, &table->fast->odd);
+    *row = search.best < table->count ? search.best : *row;
+    return search.best < table->count;
 }
