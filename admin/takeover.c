@@ -87,8 +87,10 @@ static enum status collect_files(struct takeover *takeover, const struct keytabl
     struct span before = span_of(entry->key.data + slash, percent - slash);
     struct span rest = span_from(entry->key, percent + 1);
     struct span after = span_head(rest, span_find(rest, '/'));
-    char *folder = span_dup(span_head(entry->key, slash));
-    DIR *dir = folder != NULL ? opendir(folder) : NULL;
+    struct buf folder = BUF_INIT(0);
+    keytable_place(signing_keys(takeover->signing), span_head(entry->key, slash), &folder);
+    status = buf_check(&folder, "the name of a folder", err);
+    DIR *dir = status == ST_OK ? opendir(buf_cstr(&folder)) : NULL;
     for (struct dirent *each; dir != NULL && status == ST_OK && (each = readdir(dir)) != NULL;) {
         struct span name = span_str(each->d_name);
         if (name.len > before.len + after.len && each->d_name[0] != '.' &&
@@ -99,7 +101,7 @@ static enum status collect_files(struct takeover *takeover, const struct keytabl
     }
     if (dir != NULL)
         closedir(dir);
-    free(folder);
+    buf_clear(&folder);
     return status;
 }
 
@@ -303,17 +305,7 @@ enum status takeover_plan(struct takeover *takeover, const struct takeover_domai
 
 void takeover_clear(struct takeover *takeover)
 {
-    struct takeover_pattern *pattern = NULL, *next = NULL;
-    HASH_ITER(hh, takeover->patterns, pattern, next)
-    {
-        HASH_DEL(takeover->patterns, pattern);
-        for (size_t i = 0; i < pattern->count; i++)
-            free(pattern->signers[i].identity);
-        free(pattern->wanted);
-        free(pattern->user);
-        free(pattern->host);
-        free(pattern);
-    }
+    takeover_clear_patterns(takeover);
     for (size_t i = 0; i < takeover->rule_count; i++)
         kind_clear(&kind_rule, &takeover->rules[i]);
     free(takeover->rules);

@@ -105,6 +105,7 @@ struct takeover_author {
 };
 enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
                                  struct notes_place place, struct err *err) MUST_CHECK;
+void takeover_clear_patterns(struct takeover *takeover);
 /* The pattern of that text, or NULL. */
 struct takeover_pattern *takeover_find_pattern(const struct takeover *takeover, const char *text);
 /* The pattern that counts for authors of this one if it is not there itself, or NULL. */

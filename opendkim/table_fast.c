@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first pattern that matches, without trying them all. A plain address is found by its text.
- * Most others end, behind their last `*`, with something that a text must end with as well
- * (`*@host`, `*@*.host`), or else begin with something before their first one (`ann@*`): they are
- * found by that and then tried. The rest, regular expressions, is tried one after the other.
+ * The first pattern that matches, without trying them all. A plain address is found by its text,
+ * any other by what stands before its first `*` and behind its last one, and then tried: a text
+ * must begin and end like that. Regular expressions are tried one after the other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,25 +11,24 @@
 
 #include "opendkim/table_internal.h"
 
-/* The rows of one such pattern, in order. */
+/* Entries by a part of their patterns. */
+struct part {
+    struct entry *entries;
+    size_t longest; /* of the keys */
+};
+
+/* The rows of one kind of pattern, in order; those of a beginning are found by their ends. */
 struct entry {
     UT_hash_handle hh;
+    struct part ends;
     size_t *rows;
     size_t count;
     char key[];
 };
 
-/* Entries of one kind, by a part of their patterns. */
-struct part {
-    struct entry *entries;
-    size_t longest; /* of their keys */
-};
-
-enum { PART_WHOLE, PART_END, PART_BEGINNING, PARTS };
-
 struct table_fast {
-    struct part parts[PARTS];
-    struct entry odd; /* rows of other patterns */
+    struct part plain, beginnings;
+    struct entry odd;
 };
 
 /* Doubles when the count comes to a power of two. */
@@ -53,9 +51,13 @@ static struct entry *find(const struct part *part, struct span key)
     return found;
 }
 
-static struct entry *add_entry(struct part *part, struct span key)
+/* NULL without memory. */
+static struct entry *find_or_add(struct part *part, struct span key)
 {
-    struct entry *entry = calloc(1, sizeof *entry + key.len + 1);
+    struct entry *entry = find(part, key);
+    if (entry != NULL)
+        return entry;
+    entry = calloc(1, sizeof *entry + key.len + 1);
     if (entry == NULL)
         return NULL;
     memcpy(entry->key, key.data, key.len);
@@ -68,46 +70,37 @@ static struct entry *add_entry(struct part *part, struct span key)
     return entry;
 }
 
-/* A copy in which case does not differ where the table says so. */
-static struct span fold(const struct table *table, struct span text, char out[TABLE_LINE_MAX])
+/* A copy in which case does not differ where the table says so; NULL without memory. */
+static char *fold(const struct table *table, struct span text)
 {
-    bool nocase = table_nocase(table);
-    for (size_t i = 0; i < text.len; i++)
-        out[i] = nocase ? ascii_lower(text.data[i]) : text.data[i];
-    return span_of(out, text.len);
+    char *folded = span_dup(text);
+    for (size_t i = 0; folded != NULL && table_nocase(table) && i < text.len; i++)
+        folded[i] = ascii_lower(folded[i]);
+    return folded;
 }
 
-/* By which part a pattern is found, or PARTS for none. */
-static int key_of(const struct table_slot *slot, struct span pattern, struct span *key_out)
+static struct entry *entry_of(struct table_fast *fast, struct span pattern)
 {
-    size_t first = span_find(pattern, '*'), end = pattern.len;
-    *key_out = pattern;
-    if (slot->live || pattern.len == 0 || pattern.len > TABLE_LINE_MAX)
-        return PARTS;
-    if (first == pattern.len)
-        return PART_WHOLE;
+    size_t star = span_find(pattern, '*'), end = pattern.len;
+    if (star == pattern.len)
+        return find_or_add(&fast->plain, pattern);
     while (pattern.data[end - 1] != '*')
         end--;
-    *key_out = end < pattern.len ? span_from(pattern, end) : span_head(pattern, first);
-    if (key_out->len == 0)
-        return PARTS;
-    return end < pattern.len ? PART_END : PART_BEGINNING;
+    struct entry *beginning = find_or_add(&fast->beginnings, span_head(pattern, star));
+    return beginning != NULL ? find_or_add(&beginning->ends, span_from(pattern, end)) : NULL;
 }
 
 static bool add_row(const struct table *table, size_t row)
 {
-    char folded[TABLE_LINE_MAX];
     const struct table_slot *slot = &table->slots[row];
-    struct table_fast *fast = table->fast;
-    struct span key;
-    int kind = key_of(slot, table_octets(table, slot->key), &key);
-    if (kind == PARTS)
-        return append(&fast->odd.rows, &fast->odd.count, row);
-    key = fold(table, key, folded);
-    struct entry *entry = find(&fast->parts[kind], key);
-    if (entry == NULL)
-        entry = add_entry(&fast->parts[kind], key);
-    return entry != NULL && append(&entry->rows, &entry->count, row);
+    struct span pattern = table_octets(table, slot->key);
+    char *folded = fold(table, pattern);
+    struct entry *entry = &table->fast->odd;
+    if (folded != NULL && !slot->live)
+        entry = entry_of(table->fast, span_of(folded, pattern.len));
+    bool added = folded != NULL && entry != NULL && append(&entry->rows, &entry->count, row);
+    free(folded);
+    return added;
 }
 
 enum status table_fast_make(struct table *table, struct err *err)
@@ -121,19 +114,34 @@ enum status table_fast_make(struct table *table, struct err *err)
     return ST_OK;
 }
 
+static void free_entry(struct part *part, struct entry *entry)
+{
+    HASH_DEL(part->entries, entry);
+    free(entry->rows);
+    free(entry);
+}
+
+static void free_ends(struct part *part)
+{
+    struct entry *each = NULL, *next = NULL;
+    HASH_ITER(hh, part->entries, each, next)
+    {
+        free_entry(part, each);
+    }
+}
+
 void table_fast_free(struct table_fast *fast)
 {
     struct entry *each = NULL, *next = NULL;
-    for (int kind = 0; fast != NULL && kind < PARTS; kind++) {
-        HASH_ITER(hh, fast->parts[kind].entries, each, next)
-        {
-            HASH_DEL(fast->parts[kind].entries, each);
-            free(each->rows);
-            free(each);
-        }
+    if (fast == NULL)
+        return;
+    HASH_ITER(hh, fast->beginnings.entries, each, next)
+    {
+        free_ends(&each->ends);
+        free_entry(&fast->beginnings, each);
     }
-    if (fast != NULL)
-        free(fast->odd.rows);
+    free_ends(&fast->plain);
+    free(fast->odd.rows);
     free(fast);
 }
 
@@ -168,30 +176,29 @@ static void try_rows(struct search *search, const struct entry *entry)
             search->best = entry->rows[i];
 }
 
-/* Every end, or every beginning, that is short enough to be one of a pattern. */
-static void try_part(struct search *search, int kind)
+static void try_ends(struct search *search, const struct part *ends, struct span text)
 {
-    char folded[TABLE_LINE_MAX];
-    const struct part *part = &search->table->fast->parts[kind];
-    struct span text = span_str(search->text);
-    size_t len = text.len < part->longest ? text.len : part->longest;
-    if (kind == PART_WHOLE && text.len > part->longest)
-        return;
-    text = kind == PART_END ? span_from(text, text.len - len) : span_head(text, len);
-    text = fold(search->table, text, folded);
-    if (kind == PART_WHOLE)
-        try_rows(search, find(part, text));
-    for (size_t i = 1; kind != PART_WHOLE && i <= len; i++)
-        try_rows(search,
-                 find(part, kind == PART_END ? span_from(text, len - i) : span_head(text, i)));
+    size_t longest = text.len < ends->longest ? text.len : ends->longest;
+    for (size_t len = 0; len <= longest; len++)
+        try_rows(search, find(ends, span_from(text, text.len - len)));
 }
 
 bool table_match(const struct table *table, const char *text, size_t *row)
 {
+    const struct table_fast *fast = table->fast;
     struct search search = {table, text, *row, table->count};
-    for (int kind = 0; kind < PARTS; kind++)
-        try_part(&search, kind);
-    try_rows(&search, &table->fast->odd);
+    char *folded = fold(table, span_str(text));
+    struct span whole = span_str(folded);
+    if (folded != NULL)
+        try_rows(&search, find(&fast->plain, whole));
+    for (size_t len = 0; folded != NULL && len <= whole.len && len <= fast->beginnings.longest;
+         len++) {
+        const struct entry *beginning = find(&fast->beginnings, span_head(whole, len));
+        if (beginning != NULL)
+            try_ends(&search, &beginning->ends, span_from(whole, len));
+    }
+    try_rows(&search, &fast->odd);
+    free(folded);
     *row = search.best < table->count ? search.best : *row;
     return search.best < table->count;
 }

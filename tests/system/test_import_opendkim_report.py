@@ -6,7 +6,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -347,6 +349,30 @@ def test_a_key_that_signed_here_retires_and_that_is_told(move):
     assert again["existed"] == 2 and not [n for n in notes(again, "changed") if "active key" in n[3]]
 
 
+# -- hostile tables ---------------------------------------------------------------------------
+
+HOSTILE = ["ann\r\nTo: x@example.com", "ann\n@example.com", "x@example.org>,<ann@example.com", "a,b@example.com",
+           "<ann@example.com", "(ann@example.com", "ann:@example.com", "a b@example.com", "a..b@example.com",
+           "ann;@example.com", "ann@exam\r\nple.com", "a\rb@*"]
+
+
+def test_authors_that_are_none(move):
+    """They are told and nobody else is asked about in their place; the others are taken over."""
+    with sqlite3.connect(f"{move.folder}/rules.db") as base:
+        base.execute("CREATE TABLE rule (author text, name text)")
+        base.executemany("INSERT INTO rule VALUES (?, ?)",
+                         [(author, "k1") for author in HOSTILE] + [("o'neil+x@example.com", "k2")])
+    base.close()
+    configure(move, "Mode s\nBaseDirectory {dir}\nKeyTable {dir}/keys\nSigningTable dsn:sqlite3://rules./db/"
+              "table=rule?keycol=author?datacol=name\n", keys=KEYS)
+    answer = move.run("--yes")
+    assert answer.returncode == NO, answer.stderr
+    refused = [note for note in notes(answer.report, "refused") if note[1] == CONF]
+    assert len(refused) == len(HOSTILE) and {note[2] for note in refused} == {line_of(move.conf, "SigningTable")}
+    assert [(rule["pattern"], rule["domain"]) for rule in answer.report["rule_list"]] == [
+        ("o'neil+x@example.com", "example.org")]
+
+
 # -- a server that fails on the way -----------------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -466,6 +492,16 @@ def test_bad_input_gives_one_sentence(name, move):
     assert answer.stdout == "" and words in answer.stderr, answer.stderr
     assert answer.stderr.startswith("inkan: ") and answer.stderr.count("\n") == 1
     assert move.inkan.json("domain", "list") == [] and move.inkan.json("tenant", "list") == []
+
+
+def test_key_files_below_another_root(move):
+    """A template has a domain for each file that OpenDKIM finds in the root it changes to."""
+    os.makedirs(f"{move.folder}/root/keys")
+    shutil.copy(f"{move.folder}/rsa.pem", f"{move.folder}/root/keys/example.net.private")
+    configure(move, f"ChangeRootDirectory {move.folder}/root\n{PATTERNS}", keys="any %:s1:/keys/%.private\n",
+              rules="* any\n")
+    report = move.run().report
+    assert [(key["domain"], key["selector"]) for key in report["key_list"]] == [("example.net", "s1")], report
 
 
 def test_tables_alone(move):
