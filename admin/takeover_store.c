@@ -62,6 +62,7 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
                                   .expiry = -1};
     row->selector = strdup(key->selector);
     row->activate = true;
+    row->signs_now = true;
     row->reserved = !key->own;
     row->planned = true;
     row->algorithm = -1;

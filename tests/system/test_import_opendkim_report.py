@@ -409,6 +409,50 @@ def test_a_table_that_fails_halfway(settings, postgres, move):
     assert move.run("--yes").returncode == DONE
 
 
+@pytest.fixture
+def imported(move):
+    configure(move, PATTERNS, keys=KEYS, rules="*@example.com k1\nann@example.net k2\n")
+    move.inkan.ok("tenant", "add", "acme")
+    for domain in ("example.com", "example.org"):
+        move.inkan.ok("domain", "add", domain, "--tenant", "acme", "--no-key")
+    return move
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--activate"], None),
+    ([], "not active yet: `inkan key activate`"),
+    (["--activate", "--reserved"], "reserved for rules: `inkan rule add` with --selector")])
+def test_a_key_that_is_there_has_to_sign(options, words, imported):
+    """As OpenDKIM does with it; that it is the same key is not enough."""
+    inkan = imported.inkan
+    inkan.ok("key", "import", "example.com", "--selector", "s1", f"{imported.folder}/rsa.pem", *options)
+    before = [key for key in inkan.json("key", "list") if key["domain"] == "example.com"]
+    answer = imported.run("--yes")
+    refused = [note[3] for note in notes(answer.report, "refused")]
+    if words is None:
+        assert (answer.returncode, answer.report["existed"], refused) == (DONE, 1, [])
+    else:
+        assert (answer.returncode, answer.report["failed"]) == (NO, 1)
+        assert refused[0].startswith("example.com s1: key example.com s1: is there already, but ") and words in refused[0]
+    assert [key for key in inkan.json("key", "list") if key["domain"] == "example.com"] == before
+
+
+def test_a_key_that_retires_here_no_longer_signs(imported):
+    inkan = imported.inkan
+    assert imported.run("--yes").returncode == DONE
+    inkan.ok("key", "retire", "example.com", "s1")
+    answer = imported.run("--yes")
+    assert (answer.returncode, answer.report["existed"], answer.report["failed"]) == (NO, 1, 1)
+    assert any("is there already, but no longer active" in note[3] for note in notes(answer.report, "refused"))
+
+
+def test_a_key_for_some_that_signs_for_all_here(imported):
+    imported.inkan.ok("key", "import", "example.org", "--selector", "s2", f"{imported.folder}/rsa.pem", "--activate")
+    answer = imported.run("--yes")
+    assert (answer.returncode, answer.report["added"], answer.report["failed"]) == (NO, 1, 1)
+    assert any("not reserved for rules" in note[3] for note in notes(answer.report, "refused"))
+
+
 # -- killed -----------------------------------------------------------------------------------
 
 def many_lines(count):
