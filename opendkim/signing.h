@@ -56,8 +56,8 @@ const char *signing_stop(const struct signing *signing);
 /* From now on it is asked as if it did. */
 void signing_forgive(struct signing *signing);
 /* The data set of a setting ("KeyTable", "SigningTable", "InternalHosts", "PeerList", "Domain",
- * "MTA", "MacroList", "ExemptDomains", "DontSignMailTo", "SenderHeaders"), or NULL when there is
- * none. */
+ * "MTA", "MacroList", "ExemptDomains", "DontSignMailTo", "SenderHeaders", "SignHeaders",
+ * "OmitHeaders", "OverSignHeaders"), or NULL when there is none. */
 struct table *signing_table(const struct signing *signing, const char *setting);
 const struct keylist *signing_keylist(const struct signing *signing); /* empty without KeyList */
 struct keytable_loader *signing_keys(const struct signing *signing);

@@ -226,6 +226,47 @@ def test_settings_that_are_written(move):
     assert os.stat(move.written).st_mode & 0o777 == 0o600
 
 
+def written_settings(move):
+    """Of [sign], as they are read from the file that was written."""
+    shown = subprocess.run([f"{BUILD}/inkan", "-c", move.written, "--json", "conf", "show"], capture_output=True,
+                           text=True, env=SANITIZER_ENV, check=False)
+    assert shown.returncode == DONE, shown.stderr
+    return {row["key"]: row["value"] for row in json.loads(shown.stdout) if row["section"] == "sign"}
+
+
+def test_lists_of_fields_in_tables(move):
+    configure(move, SIMPLE + "SignHeaders file:{dir}/sign\nOmitHeaders {dir}/omit\nOverSignHeaders file:{dir}/over\n"
+              "SenderHeaders file:{dir}/senders\n", sign="From\nSubject\nX-Mine\nDate\n", omit="subject\n",
+              over="From\nTo\n", senders="Sender\nFrom\n")
+    answer = move.run("--yes", "--write-conf", move.written)
+    assert answer.returncode == DONE, answer.report
+    settings = written_settings(move)
+    assert (settings["headers"], settings["oversign"], settings["author"]) == (
+        "From, X-Mine, Date", "From, To", "from,sender")
+
+
+@pytest.mark.parametrize("setting, files, words", [
+    ("SignHeaders refile:{dir}/sign", {"sign": "X-*\n"}, "is a table of patterns"),
+    ("SignHeaders file:{dir}/sign", {"sign": "From\nX:Y\n"}, "X:Y"),
+    ("OverSignHeaders csl:From,(x):", {}, "(x):")])
+def test_settings_that_would_not_load_stay_as_they_are(setting, files, words, move):
+    configure(move, SIMPLE + setting + "\n", **files)
+    answer = move.run("--yes", "--write-conf", move.written)
+    assert answer.returncode == NO, answer.report
+    (_, name, _, text), = notes(answer.report, "refused")
+    assert name == CONF and words in text, text
+    assert words not in str(written_settings(move))
+
+
+def test_hosts_that_a_server_does_not_list(postgres, move):
+    configure(move, SIMPLE + f"InternalHosts dsn:pgsql://postgres:none@{postgres.port}+127.0.0.1/inkan/table=hosts"
+              "?keycol=name?datacol=value\n")
+    before = whole_state(move.inkan)
+    answer = move.run("--yes")
+    assert answer.returncode == TEMPORARY and answer.stderr.startswith("inkan: InternalHosts: dsn:"), answer.stderr
+    assert whole_state(move.inkan) == before
+
+
 def test_settings_are_never_written_over(move):
     configure(move, PATTERNS, keys=KEYS, rules=TWO)
     with open(move.written, "w", encoding="ascii") as file:
@@ -385,7 +426,11 @@ def postgres(workdir):
                    "RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; END IF; RETURN value; END $$;"
                    "CREATE TABLE author (name text, value text);"
                    "INSERT INTO author VALUES ('one.test', 'k1'), ('two.test', 'k2'), ('three.test', 'k3');"
-                   "CREATE VIEW rule AS SELECT name, named(name, value) AS value FROM author")
+                   "CREATE VIEW rule AS SELECT name, named(name, value) AS value FROM author;"
+                   "CREATE FUNCTION listed(value text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN "
+                   "IF current_query() LIKE '%NOT NULL%' THEN RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; "
+                   "END IF; RETURN value; END $$;"
+                   "CREATE VIEW hosts AS SELECT name, listed(value) AS value FROM author")
         yield server
     finally:
         server.stop(signal.SIGQUIT)
