@@ -128,6 +128,7 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     if (status != ST_OK)
         return status;
     status = store_domain(batch->store, row->domain.name, &domain, err);
+    row->signs_below = domain.subdomains != 0 || batch->tenant.subdomains != 0;
     const struct domain *standing =
         status == ST_NOT_FOUND ? &adding_row(batch, row)->domain : &domain;
     if (status == ST_OK)

@@ -57,6 +57,7 @@ struct import_row {
     size_t rule_count;
     struct keys_draft drafts[DKIM_ALGORITHMS];
     size_t draft_count;
+    bool signs_below; /* as it stands in the store, its domain or its tenant has subdomains=yes */
     enum import_outcome outcome;
     struct err err; /* of one that failed */
 };

@@ -58,6 +58,7 @@ struct takeover_pattern {
         char *identity; /* NULL: none */
     } signers[2];       /* OpenDKIM makes no more */
     size_t count;
+    bool ruled; /* there are rules for it */
     char text[];
 };
 

@@ -498,6 +498,25 @@ def test_a_key_for_some_that_signs_for_all_here(imported):
     assert any("not reserved for rules" in note[3] for note in notes(answer.report, "refused"))
 
 
+def test_what_signs_below_its_domains_here_is_told(imported):
+    """A domain of its own accord, and all of a tenant's; not where OpenDKIM has rules for that."""
+    def told():
+        answer = imported.run()
+        assert answer.returncode == DONE, answer.report
+        return [note[3].split(":")[0] for note in notes(answer.report, "changed") if "below it" in note[3]]
+    inkan = imported.inkan
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\n*@example.org k2\n")
+    assert told() == []
+    inkan.ok("domain", "set", "example.org", "subdomains=yes")
+    assert told() == ["example.org"]
+    inkan.ok("tenant", "set", "acme", "subdomains=yes")
+    assert told() == ["example.com", "example.org"]
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\n*@*.example.com k1\n*@example.org k2\n")
+    assert told() == ["example.org"]
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\nann@example.net k2\n")
+    assert told() == ["example.com"]
+
+
 # -- killed -----------------------------------------------------------------------------------
 
 def many_lines(count):
