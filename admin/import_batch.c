@@ -87,8 +87,10 @@ static enum status look_for_key(struct import_batch *batch, struct import_row *r
     if (row->selector == NULL || import_store_has_private_key(row))
         return ST_OK;
     enum status status = store_key(batch->store, row->domain.name, row->selector, &key, err);
-    if (status == ST_OK)
+    if (status == ST_OK) {
         row->outcome = IMPORT_EXISTED;
+        status = import_store_check_key(row, &key, err);
+    }
     kind_clear(&kind_key, &key);
     return status == ST_NOT_FOUND ? ST_OK : status;
 }
@@ -126,6 +128,7 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     if (status != ST_OK)
         return status;
     status = store_domain(batch->store, row->domain.name, &domain, err);
+    row->signs_below = domain.subdomains != 0 || batch->tenant.subdomains != 0;
     const struct domain *standing =
         status == ST_NOT_FOUND ? &adding_row(batch, row)->domain : &domain;
     if (status == ST_OK)

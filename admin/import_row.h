@@ -52,10 +52,12 @@ struct import_row {
     int algorithm;         /* the private key's must be; -1: any */
     bool activate;
     bool reserved;
+    bool signs_now; /* with activate: a key that is there must not have signed only once */
     struct rule *const *rules; /* that go with the key; borrowed, without their versions */
     size_t rule_count;
     struct keys_draft drafts[DKIM_ALGORITHMS];
     size_t draft_count;
+    bool signs_below; /* as it stands in the store, its domain or its tenant has subdomains=yes */
     enum import_outcome outcome;
     struct err err; /* of one that failed */
 };

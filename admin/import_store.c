@@ -29,6 +29,31 @@ static const struct keys_draft *given_key(const struct import_row *row)
     return row->draft_count > 0 && row->plan.count == 0 ? &row->drafts[0] : NULL;
 }
 
+enum status import_store_check_key(const struct import_row *row, const struct key *key,
+                                   struct err *err)
+{
+    bool reserved = key->reserved != 0;
+    bool signs = key->state == KEY_ACTIVE || (key->state > KEY_ACTIVE && !row->signs_now);
+    if (!row->activate || (reserved == row->reserved && signs))
+        return ST_OK;
+    if (!signs && key->state < KEY_ACTIVE)
+        return err_set(err, ST_CONFLICT,
+                       "key %s %s: is there already, but not active yet: `inkan key activate`",
+                       key->domain, key->selector);
+    if (!signs)
+        return err_set(err, ST_CONFLICT,
+                       "key %s %s: is there already, but no longer active: give one with a new "
+                       "selector",
+                       key->domain, key->selector);
+    return err_set(err, ST_CONFLICT,
+                   reserved
+                       ? "key %s %s: is there already, but reserved for rules: `inkan rule add` "
+                         "with --selector lets it sign"
+                       : "key %s %s: is there already, but not reserved for rules: revoke it, "
+                         "and give one with a new selector",
+                   key->domain, key->selector);
+}
+
 /* The key the row asks for, if its domain has it: by selector, or by its public half. */
 static enum status find_key(struct store_tx *tx, const struct import_row *row, bool *found_out,
                             struct err *err)
@@ -48,6 +73,8 @@ static enum status find_key(struct store_tx *tx, const struct import_row *row, b
         if (row->selector != NULL && !same)
             status = err_set(err, ST_CONFLICT, "key %s %s: exists already, with another value",
                              key->domain, key->selector);
+        else if (same && draft != NULL)
+            status = import_store_check_key(row, key, err);
         *found_out = *found_out || same;
     }
     rows_clear(&keys);

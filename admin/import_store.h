@@ -14,6 +14,11 @@ bool import_store_is_of_key(const struct import_row *row);
 /* ST_CONFLICT when the domain is another tenant's. */
 enum status import_store_check_owner(const struct import_row *row, const struct domain *found,
                                      struct err *err) MUST_CHECK;
+/* ST_CONFLICT when a key that is there does not sign as an activated row wants it to. One that has
+ * signed and retired counts as if it did, unless it has to now: rows of an import that is started
+ * again may have followed one another. */
+enum status import_store_check_key(const struct import_row *row, const struct key *key,
+                                   struct err *err) MUST_CHECK;
 /* Adds what is not there yet. ST_CONFLICT when what is there says something else. */
 enum status import_store_row(struct store_tx *tx, const struct import_batch *batch,
                              const struct import_row *row, enum import_outcome *outcome_out,

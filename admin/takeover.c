@@ -7,8 +7,6 @@
 
 #define STRANGER "inkan-import-stranger" /* what no pattern of a table is about */
 
-enum { CROSSINGS_MAX = 5000000 };
-
 static enum status add_host(struct takeover *takeover, struct span host, enum rule_level level,
                             struct notes_place place, struct err *err)
 {
@@ -89,8 +87,10 @@ static enum status collect_files(struct takeover *takeover, const struct keytabl
     struct span before = span_of(entry->key.data + slash, percent - slash);
     struct span rest = span_from(entry->key, percent + 1);
     struct span after = span_head(rest, span_find(rest, '/'));
-    char *folder = span_dup(span_head(entry->key, slash));
-    DIR *dir = folder != NULL ? opendir(folder) : NULL;
+    struct buf folder = BUF_INIT(0);
+    keytable_place(signing_keys(takeover->signing), span_head(entry->key, slash), &folder);
+    status = buf_check(&folder, "the name of a folder", err);
+    DIR *dir = status == ST_OK ? opendir(buf_cstr(&folder)) : NULL;
     for (struct dirent *each; dir != NULL && status == ST_OK && (each = readdir(dir)) != NULL;) {
         struct span name = span_str(each->d_name);
         if (name.len > before.len + after.len && each->d_name[0] != '.' &&
@@ -101,7 +101,7 @@ static enum status collect_files(struct takeover *takeover, const struct keytabl
     }
     if (dir != NULL)
         closedir(dir);
-    free(folder);
+    buf_clear(&folder);
     return status;
 }
 
@@ -144,82 +144,6 @@ static enum status collect_keys(struct takeover *takeover, struct err *err)
     return status;
 }
 
-/* -- crossings ---------------------------------------------------------------------------- */
-
-static bool covers(const struct takeover_pattern *wide, const struct takeover_pattern *narrow)
-{
-    if (wide->level == RULE_EVERYWHERE)
-        return true;
-    return dkim_domain_is_within(span_str(narrow->host), span_str(wide->host)) &&
-           (narrow->level == RULE_ABOVE || strcmp(narrow->host, wide->host) != 0);
-}
-
-static bool is_wide_user(const struct takeover_pattern *pattern)
-{
-    return pattern->user != NULL && pattern->level != RULE_AT;
-}
-
-static bool is_host(const struct takeover_pattern *pattern)
-{
-    return pattern->user == NULL && pattern->level != RULE_EVERYWHERE;
-}
-
-/* A domain with keys that no line is about. */
-static bool is_silent_host(const struct takeover_pattern *pattern)
-{
-    return is_host(pattern) && pattern->wanted == NULL;
-}
-
-typedef bool is_such(const struct takeover_pattern *pattern);
-
-static size_t count_patterns(const struct takeover *takeover, is_such *is)
-{
-    size_t count = 0;
-    for (const struct takeover_pattern *each = takeover->patterns; each != NULL;
-         each = each->hh.next)
-        count += is(each);
-    return count;
-}
-
-static enum status cross(struct takeover *takeover, const struct takeover_pattern *wide,
-                         is_such *is, struct err *err)
-{
-    enum status status = ST_OK;
-    for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
-         each = each->hh.next) {
-        if (!is(each) || !covers(wide, each))
-            continue;
-        const struct takeover_author author = {
-            .user = span_str(wide->user), .host = span_str(each->host), .level = each->level};
-        status = takeover_add_pattern(takeover, &author, wide->place, err);
-    }
-    return status;
-}
-
-/* Where `ann@*` and `example.com` meet, the order of lines may decide otherwise than we would. And
- * with us a domain answers for its authors before a wider rule does, also if no line names it. */
-static enum status collect_crossings(struct takeover *takeover, struct err *err)
-{
-    const struct table *table = signing_table(takeover->signing, "SigningTable");
-    bool ordered = table != NULL && table_type_of(table) == TABLE_REFILE;
-    bool multiple = configuration_flag(takeover->configuration, "MultipleSignatures");
-    is_such *is = ordered || multiple ? is_host : is_silent_host;
-    size_t crossings = count_patterns(takeover, is_wide_user) * count_patterns(takeover, is);
-    enum status status = ST_OK;
-    if (crossings > CROSSINGS_MAX) {
-        notes_add(takeover->notes, NOTES_CHANGED, (struct notes_place){NULL, 0},
-                  "too many patterns of the form user@* or user@.host to compare with all hosts; "
-                  "where both match the host counts");
-        return ST_OK;
-    }
-    for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
-         each = each->hh.next) {
-        if (is_wide_user(each))
-            status = cross(takeover, each, is, err);
-    }
-    return status;
-}
-
 /* -- asking ------------------------------------------------------------------------------- */
 
 /* An author of the pattern whom no narrower one is about. */
@@ -252,9 +176,10 @@ static enum status ask(struct takeover *takeover, const struct buf *address,
     return status;
 }
 
-static bool is_template(const char *text)
+/* Then what OpenDKIM makes of the author's domain is of a domain that nobody has. */
+static bool has_made_up_domain(const struct takeover_pattern *pattern)
 {
-    return text != NULL && strstr(text, STRANGER) != NULL;
+    return pattern->level != RULE_AT;
 }
 
 /* Two lines may name one key, and OpenDKIM then signs twice with it. */
@@ -278,7 +203,7 @@ static enum status take_signature(struct takeover *takeover, struct takeover_pat
 {
     const struct signing_signature *signature = request->signature;
     struct takeover_key *key = NULL;
-    if (is_template(signature->domain)) {
+    if (signature->any_domain && has_made_up_domain(pattern)) {
         notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
                   "%s: signs with d= the author's domain, whichever it is; here for the domains "
                   "that have a file or are named (--domains)",
@@ -290,7 +215,7 @@ static enum status take_signature(struct takeover *takeover, struct takeover_pat
         return status;
     struct takeover_signer *signer = &pattern->signers[pattern->count++];
     signer->key = key;
-    if (is_template(signature->identity))
+    if (signature->any_identity && has_made_up_domain(pattern))
         notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
                   "%s: i= followed the author's domain; now there is none", pattern->text);
     else if (signature->identity != NULL &&
@@ -306,7 +231,7 @@ static void note_refusal(struct takeover *takeover, const struct takeover_patter
 {
     bool refuses = answer->action == SIGNING_TEMPFAIL || answer->action == SIGNING_REJECT ||
                    answer->action == SIGNING_STOPPED;
-    if (refuses && is_template(answer->reason))
+    if (refuses && answer->any_key && has_made_up_domain(pattern))
         notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
                   "%s: OpenDKIM refuses mail of authors whose domain has no key; here it passes "
                   "unsigned",
@@ -337,6 +262,8 @@ static enum status ask_pattern(struct takeover *takeover, struct takeover_patter
     struct signing_answer answer = {.count = 0};
     make_author(pattern, &address, domain);
     enum status status = ask(takeover, &address, &answer, err);
+    if (status == ST_OK && answer.trouble)
+        status = err_set(err, ST_TEMP, "%s", answer.reason);
     for (size_t i = 0; status == ST_OK && i < answer.count && pattern->count < 2; i++) {
         const struct takeover_request request = {&answer.list[i], domain, pattern->place};
         status = take_signature(takeover, pattern, &request, err);
@@ -363,7 +290,7 @@ static enum status collect(struct takeover *takeover, const struct takeover_doma
         status = collect_keys(takeover, err);
     for (size_t i = 0; status == ST_OK && i < domains->count; i++)
         status = add_host(takeover, span_str(domains->names[i]), RULE_AT, nowhere, err);
-    return status == ST_OK ? collect_crossings(takeover, err) : status;
+    return status == ST_OK ? takeover_add_crossings(takeover, err) : status;
 }
 
 enum status takeover_plan(struct takeover *takeover, const struct takeover_domains *domains,
@@ -378,17 +305,7 @@ enum status takeover_plan(struct takeover *takeover, const struct takeover_domai
 
 void takeover_clear(struct takeover *takeover)
 {
-    struct takeover_pattern *pattern = NULL, *next = NULL;
-    HASH_ITER(hh, takeover->patterns, pattern, next)
-    {
-        HASH_DEL(takeover->patterns, pattern);
-        for (size_t i = 0; i < pattern->count; i++)
-            free(pattern->signers[i].identity);
-        free(pattern->wanted);
-        free(pattern->user);
-        free(pattern->host);
-        free(pattern);
-    }
+    takeover_clear_patterns(takeover);
     for (size_t i = 0; i < takeover->rule_count; i++)
         kind_clear(&kind_rule, &takeover->rules[i]);
     free(takeover->rules);

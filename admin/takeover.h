@@ -58,6 +58,7 @@ struct takeover_pattern {
         char *identity; /* NULL: none */
     } signers[2];       /* OpenDKIM makes no more */
     size_t count;
+    bool ruled; /* there are rules for it */
     char text[];
 };
 
@@ -81,8 +82,8 @@ struct takeover_domains {
 };
 
 /* Makes the plan into a zeroed struct whose first three members are set. What cannot be taken over
- * is in the notes. ST_TEMP without memory, and what reading tables says. Clear also after a
- * failure. */
+ * is in the notes. ST_TEMP without memory or when a table's server does not answer, and what
+ * reading tables says. Clear also after a failure. */
 enum status takeover_plan(struct takeover *takeover, const struct takeover_domains *domains,
                           struct err *err) MUST_CHECK;
 void takeover_clear(struct takeover *takeover); /* wipes */
@@ -105,11 +106,17 @@ struct takeover_author {
 };
 enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
                                  struct notes_place place, struct err *err) MUST_CHECK;
+void takeover_clear_patterns(struct takeover *takeover);
 /* The pattern of that text, or NULL. */
 struct takeover_pattern *takeover_find_pattern(const struct takeover *takeover, const char *text);
 /* The pattern that counts for authors of this one if it is not there itself, or NULL. */
 struct takeover_pattern *takeover_next_pattern(const struct takeover *takeover,
                                                const struct takeover_pattern *pattern);
+
+/* takeover_cross.c: adds the patterns where `ann@*` and `example.com` meet, since the order of
+ * lines may decide there otherwise than we would. And with us a domain answers for its authors
+ * before a wider rule does, also if no line names it. ST_TEMP. */
+enum status takeover_add_crossings(struct takeover *takeover, struct err *err) MUST_CHECK;
 
 /* takeover_key.c: the key of a signature that OpenDKIM would make for an author at that domain;
  * *out stays NULL, and a note says why, if it cannot be taken over. */

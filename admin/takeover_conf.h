@@ -16,8 +16,23 @@ struct takeover_conf {
     struct notes *notes;
 };
 
-/* Appends a whole settings file; what of opendkim.conf cannot stand there is noted. ST_TEMP. */
+/* Appends a whole settings file, one that loads; what of opendkim.conf cannot stand there is noted.
+ * ST_TEMP without memory or when a table's server does not answer. */
 enum status takeover_conf_make(const struct takeover_conf *conf, struct buf *out,
                                struct err *err) MUST_CHECK;
+
+/* For those who make its values. */
+struct takeover_making {
+    const struct takeover_conf *conf;
+    enum status status; /* the first fault that ends it */
+    struct err *err;
+};
+/* Appends the value that a setting is to have, by that of opendkim.conf; false: it stays as it is.
+ */
+typedef bool takeover_convert(struct takeover_making *making, const char *value, struct buf *out);
+void takeover_conf_note(const struct takeover_conf *conf, const char *name, enum notes_grade grade,
+                        const char *text);
+/* ST_TEMP ends it, anything else is noted. */
+void takeover_conf_fail(struct takeover_making *making, const char *name, const struct err *err);
 
 #endif

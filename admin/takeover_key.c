@@ -65,11 +65,12 @@ static enum status load_entry(struct takeover *takeover, const struct takeover_r
     else if (status == ST_OK)
         buf_printf(&name, "KeyTable %s", request->signature->key);
     if (status == ST_OK)
+        status = buf_check(&name, "the name of a key", err);
+    if (status == ST_OK)
         status = keytable_load(signing_keys(takeover->signing), &entry,
                                span_str(request->author_domain), &key, err);
-    if (status == ST_OK) {
+    if (status == ST_OK)
         status = keep_material(takeover, buf_cstr(&name), key, out, err);
-    }
     buf_clear(&name);
     return status;
 }

@@ -17,28 +17,63 @@ static void format_text(const struct takeover_author *author, const char *host, 
     buf_append_str(out, host);
 }
 
+static void free_pattern(struct takeover_pattern *pattern)
+{
+    for (size_t i = 0; i < pattern->count; i++)
+        free(pattern->signers[i].identity);
+    free(pattern->wanted);
+    free(pattern->user);
+    free(pattern->host);
+    free(pattern);
+}
+
+static struct takeover_pattern *new_pattern(const struct takeover_author *author, const char *host,
+                                            struct span text)
+{
+    struct takeover_pattern *pattern = calloc(1, sizeof *pattern + text.len + 1);
+    if (pattern == NULL)
+        return NULL;
+    memcpy(pattern->text, text.data, text.len);
+    pattern->level = author->level;
+    pattern->host = strdup(host);
+    pattern->user = author->user.len > 0 ? span_dup(author->user) : NULL;
+    pattern->wanted = author->wanted.len > 0 ? span_dup(author->wanted) : NULL;
+    if (pattern->host != NULL && (pattern->user != NULL || author->user.len == 0) &&
+        (pattern->wanted != NULL || author->wanted.len == 0))
+        return pattern;
+    free_pattern(pattern);
+    return NULL;
+}
+
 static enum status add(struct takeover *takeover, const struct takeover_author *author,
                        const char *host, struct notes_place place, struct err *err)
 {
     struct buf text = BUF_INIT(0);
     format_text(author, host, &text);
-    struct takeover_pattern *pattern = takeover_find_pattern(takeover, buf_cstr(&text));
-    bool there = pattern != NULL;
-    if (!there)
-        pattern = calloc(1, sizeof *pattern + text.len + 1);
-    if (!there && pattern != NULL) {
-        memcpy(pattern->text, buf_cstr(&text), text.len + 1);
-        pattern->level = author->level;
-        pattern->place = place;
-        pattern->host = strdup(host);
-        pattern->user = author->user.len > 0 ? span_dup(author->user) : NULL;
-        pattern->wanted = author->wanted.len > 0 ? span_dup(author->wanted) : NULL;
-        HASH_ADD_STR(takeover->patterns, text, pattern);
+    enum status status = buf_check(&text, "a pattern", err);
+    if (status == ST_OK && takeover_find_pattern(takeover, buf_cstr(&text)) == NULL) {
+        struct takeover_pattern *pattern = new_pattern(author, host, buf_span(&text));
+        if (pattern != NULL) {
+            pattern->place = place;
+            HASH_ADD_STR(takeover->patterns, text, pattern);
+        }
+        if (pattern == NULL || pattern->hh.tbl == NULL)
+            status = err_set(err, ST_TEMP, "no memory");
+        if (pattern != NULL && pattern->hh.tbl == NULL)
+            free_pattern(pattern);
     }
     buf_clear(&text);
-    bool whole = pattern != NULL && pattern->hh.tbl != NULL && pattern->host != NULL &&
-                 (author->user.len == 0 || pattern->user != NULL);
-    return whole ? ST_OK : err_set(err, ST_TEMP, "no memory");
+    return status;
+}
+
+void takeover_clear_patterns(struct takeover *takeover)
+{
+    struct takeover_pattern *pattern = NULL, *next = NULL;
+    HASH_ITER(hh, takeover->patterns, pattern, next)
+    {
+        HASH_DEL(takeover->patterns, pattern);
+        free_pattern(pattern);
+    }
 }
 
 enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
@@ -117,6 +152,22 @@ static void note(const struct reading *reading, enum notes_grade grade, const ch
               shown.data, what);
 }
 
+/* A local part of RFC 5322 without quotes, or nothing. What else stands before an @ would end the
+ * address in a field, or make it another one's. */
+static bool is_dot_atom(struct span user)
+{
+    bool dot = true; /* before this one, or the beginning */
+    for (size_t i = 0; i < user.len; i++) {
+        char c = user.data[i];
+        bool atext = ascii_alpha(c) || ascii_digit(c) || (unsigned char)c >= 0x80 ||
+                     (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+        if (!atext && (c != '.' || dot))
+            return false;
+        dot = c == '.';
+    }
+    return user.len == 0 || !dot;
+}
+
 /* OpenDKIM compares local parts with their quotes, and here they have none. */
 static enum status add_author(const struct reading *reading, struct span user, struct span host,
                               enum rule_level level, struct err *err)
@@ -126,6 +177,10 @@ static enum status add_author(const struct reading *reading, struct span user, s
         note(reading, NOTES_REFUSED,
              "has a quoted local part; here the author is meant without the quotes: `inkan rule "
              "add`");
+        return ST_OK;
+    }
+    if (!is_dot_atom(user)) {
+        note(reading, NOTES_REFUSED, "has a local part that is none without quotes");
         return ST_OK;
     }
     return takeover_add_pattern(reading->takeover, &author, reading->place, err);

@@ -175,15 +175,19 @@ static bool is_redundant(const struct takeover *takeover, const struct takeover_
     return !counts && same_signers(pattern, next);
 }
 
-static enum status make_rules(struct takeover *takeover, const struct takeover_pattern *pattern,
+static enum status make_rules(struct takeover *takeover, struct takeover_pattern *pattern,
                               bool wide, struct err *err)
 {
+    size_t before = takeover->rule_count;
     const struct takeover_pattern *next = takeover_next_pattern(takeover, pattern);
     note_taken(takeover, pattern);
     if (is_redundant(takeover, pattern, next, wide))
         return ST_OK;
-    if (pattern->count > 0)
-        return add_rules(takeover, pattern, err);
+    if (pattern->count > 0) {
+        enum status status = add_rules(takeover, pattern, err);
+        pattern->ruled = takeover->rule_count > before;
+        return status;
+    }
     notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
               "%s: is not signed for by OpenDKIM, but will be as %s is", pattern->text, next->text);
     return ST_OK;
@@ -204,7 +208,7 @@ enum status takeover_make_rules(struct takeover *takeover, struct err *err)
             choose_own(takeover, each);
     }
     HASH_SRT(hh, takeover->keys, by_name);
-    for (const struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
+    for (struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
         status = make_rules(takeover, each, wide, err);
     return status;

@@ -98,7 +98,7 @@ static enum status each_row(void *arg, table_take *take, void *take_arg, struct 
 static enum status take_value(void *arg, const struct foreign_row *row, struct err *err)
 {
     if (row->fault != NULL)
-        return err_set(err, ST_BROKEN, "%s", row->fault);
+        return err_set(err, ST_INVALID, "%s", row->fault);
     join(row, arg);
     return ST_OK;
 }

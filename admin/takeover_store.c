@@ -62,6 +62,7 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
                                   .expiry = -1};
     row->selector = strdup(key->selector);
     row->activate = true;
+    row->signs_now = true;
     row->reserved = !key->own;
     row->planned = true;
     row->algorithm = -1;
@@ -74,12 +75,33 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
     return status == ST_OK ? kind_copy(&kind_key, &draft->key, &row->drafts[0].key, err) : status;
 }
 
+/* Where the store has a domain, or all of a tenant's, sign for what is below, and OpenDKIM has no
+ * rule for that. To switch it off would be to change what signs here already. */
+static void note_below(struct takeover_store *run, const struct import_row *row)
+{
+    char text[RULE_PATTERN_MAX + 1];
+    const struct notes_place nowhere = {NULL, 0};
+    if (!row->signs_below || row->reserved || strcmp(run->below, row->domain.name) == 0 ||
+        !rule_form(RULE_ABOVE, NULL, row->domain.name, text))
+        return;
+    const struct takeover_pattern *pattern = takeover_find_pattern(run->takeover, text);
+    if (pattern != NULL && pattern->ruled)
+        return;
+    snprintf(run->below, sizeof run->below, "%s", row->domain.name);
+    notes_add(run->takeover->notes, NOTES_CHANGED, nowhere,
+              "%s: signs here for authors below it as well, because it or its tenant has "
+              "subdomains=yes; with OpenDKIM it does not",
+              row->domain.name);
+}
+
 static void count_row(struct takeover_store *run, const struct import_row *row)
 {
     const struct notes_place nowhere = {NULL, 0};
     run->added += row->outcome == IMPORT_ADDED || row->outcome == IMPORT_SUCCEEDED;
     run->existed += row->outcome == IMPORT_EXISTED;
     run->failed += row->outcome == IMPORT_FAILED;
+    if (row->outcome != IMPORT_FAILED)
+        note_below(run, row);
     if (row->outcome == IMPORT_SUCCEEDED)
         notes_add(run->takeover->notes, NOTES_CHANGED, nowhere,
                   "%s: had an active key here already, which retires for the imported one, %s",

@@ -15,6 +15,7 @@ struct takeover_store {
     struct takeover *takeover;
     const char *tenant; /* of all domains; "%": each has one of its name */
     int64_t added, existed, failed;
+    char below[DKIM_DOMAIN_SIZE]; /* of which it was told last that it signs below itself */
 };
 
 /* Failures of single keys are in the notes; anything but ST_OK is the store's. */

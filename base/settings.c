@@ -291,6 +291,17 @@ enum status settings_load(const char *path, struct buf *problems, struct buf *wa
     return status;
 }
 
+enum status settings_check(const char *name, struct span text, struct err *err)
+{
+    struct settings *settings = NULL;
+    enum status status = settings_load(NULL, NULL, NULL, &settings, err);
+    struct reader reader = {.path = name, .settings = settings, .err = err};
+    if (status == ST_OK)
+        status = read_all(&reader, text);
+    settings_free(settings);
+    return status;
+}
+
 void settings_free(struct settings *settings)
 {
     if (settings == NULL)

@@ -64,6 +64,8 @@ enum status keytable_load(struct keytable_loader *loader, const struct keytable_
  * root directory and user behind. */
 enum status keytable_load_file(struct keytable_loader *loader, const char *path,
                                const struct keytable_key **out, struct err *err) MUST_CHECK;
+/* Appends where a file is that a row names, or a folder in it. */
+void keytable_place(const struct keytable_loader *loader, struct span name, struct buf *out);
 /* Appends the key as PEM, as dkim_key_import takes it, to a secret buffer. ST_INVALID: neither PEM
  * nor base64 of RSA. */
 enum status keytable_pem(const struct keytable_key *key, struct buf *out,

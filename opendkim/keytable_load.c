@@ -198,6 +198,11 @@ static void append_place(const struct keytable_options *options, struct span pat
     buf_append_span(out, path);
 }
 
+void keytable_place(const struct keytable_loader *loader, struct span name, struct buf *out)
+{
+    append_place(&loader->options, name, out);
+}
+
 /* -- loading ------------------------------------------------------------------------------ */
 
 static enum status load_inline(struct keytable_loader *loader, struct span octets,

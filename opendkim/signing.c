@@ -20,6 +20,9 @@ static const struct set {
     [SIGNING_KEYS] = {"KeyTable", TABLE_KEYS, false},
     [SIGNING_DOMAINS] = {"Domain", TABLE_NAMES, false},
     [SIGNING_MACROS] = {"MacroList", TABLE_MACROS, true},
+    [SIGNING_HEADERS] = {"SignHeaders", TABLE_NAMES, false},
+    [SIGNING_OMITTED] = {"OmitHeaders", TABLE_NAMES, false},
+    [SIGNING_OVERSIGNED] = {"OverSignHeaders", TABLE_NAMES, false},
 };
 
 void signing_set_stop(struct signing *signing, const char *fmt, ...)

@@ -56,8 +56,8 @@ const char *signing_stop(const struct signing *signing);
 /* From now on it is asked as if it did. */
 void signing_forgive(struct signing *signing);
 /* The data set of a setting ("KeyTable", "SigningTable", "InternalHosts", "PeerList", "Domain",
- * "MTA", "MacroList", "ExemptDomains", "DontSignMailTo", "SenderHeaders"), or NULL when there is
- * none. */
+ * "MTA", "MacroList", "ExemptDomains", "DontSignMailTo", "SenderHeaders", "SignHeaders",
+ * "OmitHeaders", "OverSignHeaders"), or NULL when there is none. */
 struct table *signing_table(const struct signing *signing, const char *setting);
 const struct keylist *signing_keylist(const struct signing *signing); /* empty without KeyList */
 struct keytable_loader *signing_keys(const struct signing *signing);
@@ -81,7 +81,9 @@ struct signing_question {
 
 struct signing_signature {
     char *domain, *selector;
-    char *identity; /* i=, or NULL */
+    char *identity;    /* i=, or NULL */
+    bool any_domain;   /* d= is the author's domain, whichever it is */
+    bool any_identity; /* i= has the author's domain in it, whichever it is */
     char *algorithm;
     char *key; /* the name in KeyTable, else the file */
 };
@@ -89,6 +91,8 @@ struct signing_signature {
 struct signing_answer {
     enum signing_action action;
     char reason[ERR_TEXT_SIZE];
+    bool trouble; /* a data set did not answer, which it may do another time; the reason says how */
+    bool any_key; /* the reason is a key that was looked for by the author's domain */
     struct signing_signature *list; /* what is signed, in OpenDKIM's order */
     size_t count;
     char **steps; /* a sentence each */

@@ -49,6 +49,13 @@ void signing_finish(struct signing_course *course, enum signing_action action, c
     buf_clear(&text);
 }
 
+void signing_fail(struct signing_course *course, const char *setting, const char *key,
+                  const struct err *err)
+{
+    course->answer->trouble = course->answer->trouble || (!course->done && err->code != ST_INVALID);
+    signing_finish(course, SIGNING_TEMPFAIL, "%s: %.200s: %s", setting, key, err->text);
+}
+
 /* -- requests ----------------------------------------------------------------------------- */
 
 void signing_request_clear(struct signing_request *request)
@@ -152,7 +159,8 @@ static void ask_peers(struct signing_course *course)
                        table_name(list), why.place.line);
 }
 
-static bool is_listed(struct signing_course *course, enum signing_set set, const char *text)
+static bool is_listed(struct signing_course *course, enum signing_set set, const char *setting,
+                      const char *text)
 {
     struct table_found found;
     struct err err;
@@ -160,14 +168,14 @@ static bool is_listed(struct signing_course *course, enum signing_set set, const
     enum status status = table_find(list, span_str(text), &found, &err);
     table_found_clear(&found);
     if (status != ST_OK && status != ST_NOT_FOUND)
-        signing_finish(course, SIGNING_TEMPFAIL, "%s", err.text);
+        signing_fail(course, setting, text, &err);
     return status == ST_OK;
 }
 
 static void ask_exempt(struct signing_course *course)
 {
     if (course->signing->sets[SIGNING_EXEMPT] != NULL && course->domain.len > 0 &&
-        is_listed(course, SIGNING_EXEMPT, buf_cstr(&course->domain)))
+        is_listed(course, SIGNING_EXEMPT, "ExemptDomains", buf_cstr(&course->domain)))
         signing_finish(course, SIGNING_UNSIGNED, "%s is in ExemptDomains",
                        buf_cstr(&course->domain));
 }
@@ -178,7 +186,7 @@ static void ask_recipients(struct signing_course *course)
     for (size_t i = 0; course->signing->sets[SIGNING_DONT] != NULL && !course->done &&
                        i < question->recipient_count;
          i++)
-        if (is_listed(course, SIGNING_DONT, question->recipients[i]))
+        if (is_listed(course, SIGNING_DONT, "DontSignMailTo", question->recipients[i]))
             signing_finish(course, SIGNING_UNSIGNED, "%.100s is in DontSignMailTo",
                            question->recipients[i]);
 }
@@ -219,6 +227,7 @@ static void check_request(struct signing_course *course, const struct signing_re
     else if (!rsa && request->kind != DKIM_KEY_ED25519)
         signing_step(course, "key %s: not an Ed25519 key: the signature will not verify",
                      request->key_name);
+    course->answer->any_key = course->done && request->any_key;
 }
 
 static void tell_signature(struct signing_course *course, struct signing_request *request)
@@ -235,6 +244,8 @@ static void tell_signature(struct signing_course *course, struct signing_request
         .identity = identity ? span_dup(span_str(request->identity)) : NULL,
         .algorithm = span_dup(span_str(course->signing->algorithm)),
         .key = span_dup(span_str(request->key_name)),
+        .any_domain = request->any_domain,
+        .any_identity = identity && request->any_identity,
     };
     answer->count++;
     course->failed = course->failed || signature->domain == NULL || signature->selector == NULL ||

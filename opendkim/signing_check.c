@@ -115,39 +115,42 @@ static enum status check_key_file(struct signing *signing, struct err *err)
 
 /* -- the tables --------------------------------------------------------------------------- */
 
-/* Whether KeyTable has a whole value under that name. */
-static bool has_key(const struct signing *signing, struct span name)
+/* ST_NOT_FOUND unless KeyTable has a whole value under that name. */
+static enum status find_key(const struct signing *signing, struct span name, struct err *err)
 {
     struct table_found found;
     struct span parts[3];
-    struct err ignored;
-    bool good = table_find(signing->sets[SIGNING_KEYS], name, &found, &ignored) == ST_OK;
-    if (good && found.has_value)
-        good = table_split(found.value, 3, parts) == 3 && parts[0].len > 0 && parts[1].len > 0;
+    enum status status = table_find(signing->sets[SIGNING_KEYS], name, &found, err);
+    bool whole = status == ST_OK && (!found.has_value || (table_split(found.value, 3, parts) == 3 &&
+                                                          parts[0].len > 0 && parts[1].len > 0));
     table_found_clear(&found);
-    return good;
+    return status == ST_OK && !whole ? err_set(err, ST_NOT_FOUND, "not a whole value") : status;
 }
 
 /* OpenDKIM looks up the keys of a SigningTable when it starts, but its walk ends at the first row
  * without a signer, and the names are not yet what they will be (`%`). */
-static void check_rules(struct signing *signing)
+static enum status check_rules(struct signing *signing, struct err *err)
 {
     const struct table *rules = signing->sets[SIGNING_RULES];
     if ((signing->mode & SIGNING_MODE_SIGN) == 0 || rules == NULL ||
         signing->sets[SIGNING_KEYS] == NULL ||
         (table_type_of(rules) != TABLE_FILE && table_type_of(rules) != TABLE_CSL))
-        return;
+        return ST_OK;
     for (size_t i = 0; i < table_count(rules); i++) {
         struct span parts[2] = {{"", 0}, {"", 0}};
         struct table_row row = table_row_at(rules, i);
         if (row.has_value && table_split(row.value, 2, parts) < 2)
-            return;
-        if (has_key(signing, parts[0]))
+            return ST_OK;
+        enum status status = find_key(signing, parts[0], err);
+        if (status == ST_OK)
             continue;
+        if (status != ST_NOT_FOUND && status != ST_INVALID)
+            return err_context(err, "KeyTable");
         signing_set_stop(signing, "SigningTable: line %zu: no such key in KeyTable: \"%.*s\"",
                          row.place.line, (int)span_head(parts[0], 100).len, parts[0].data);
-        return;
+        return ST_OK;
     }
+    return ST_OK;
 }
 
 enum status signing_check(struct signing *signing, struct err *err)
@@ -159,7 +162,8 @@ enum status signing_check(struct signing *signing, struct err *err)
     if (!is_set(signing, "KeyList"))
         check_pairs(signing);
     enum status status = check_key_file(signing, err);
-    check_rules(signing);
+    if (status == ST_OK)
+        status = check_rules(signing, err);
     signing_review(signing);
     return status;
 }

@@ -9,9 +9,12 @@
 static bool is_domain(struct signing_course *course, const char *domain)
 {
     struct table_found found;
-    struct err ignored;
+    struct err err;
     const struct table *list = course->signing->sets[SIGNING_DOMAINS];
-    bool listed = table_find(list, span_str(domain), &found, &ignored) == ST_OK;
+    enum status status = table_find(list, span_str(domain), &found, &err);
+    bool listed = status == ST_OK;
+    if (status != ST_OK && status != ST_NOT_FOUND)
+        signing_fail(course, "Domain", domain, &err);
     if (listed)
         signing_step(course, "Domain: %s is in %s, line %zu", domain, table_name(list),
                      found.place.line);
@@ -28,7 +31,8 @@ static void ask_parents(struct signing_course *course)
         return;
     }
     for (const char *rest = strchr(domain, '.');
-         rest != NULL && rest[1] != '\0' && !course->domain_ok; rest = strchr(rest + 1, '.')) {
+         rest != NULL && rest[1] != '\0' && !course->domain_ok && !course->done;
+         rest = strchr(rest + 1, '.')) {
         course->domain_ok = is_domain(course, rest + 1);
         if (!course->domain_ok)
             continue;
@@ -43,11 +47,12 @@ void signing_decide_domain(struct signing_course *course)
 {
     if (course->signing->sets[SIGNING_DOMAINS] == NULL)
         return;
-    course->domain_ok = is_domain(course, buf_cstr(&course->domain)) || is_domain(course, "*");
-    if (!course->domain_ok &&
+    course->domain_ok =
+        is_domain(course, buf_cstr(&course->domain)) || (!course->done && is_domain(course, "*"));
+    if (!course->domain_ok && !course->done &&
         configuration_flag(course->signing->options.configuration, "SubDomains"))
         ask_parents(course);
-    if (!course->domain_ok)
+    if (!course->domain_ok && !course->done)
         signing_step(course, "Domain: %s is not in %s", buf_cstr(&course->domain),
                      table_name(course->signing->sets[SIGNING_DOMAINS]));
 }
@@ -69,7 +74,8 @@ void signing_request_default(struct signing_course *course)
     }
     struct signing_request request = {.domain = span_dup(buf_span(&course->domain)),
                                       .selector = span_dup(span_str(selector)),
-                                      .key_name = span_dup(span_str(path))};
+                                      .key_name = span_dup(span_str(path)),
+                                      .any_domain = !course->parent};
     if (course->parent) {
         struct buf identity = BUF_INIT(0);
         buf_printf(&identity, "@%s", buf_cstr(&course->domain));

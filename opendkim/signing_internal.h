@@ -20,6 +20,9 @@ enum signing_set {
     SIGNING_KEYS,
     SIGNING_DOMAINS,
     SIGNING_MACROS,
+    SIGNING_HEADERS,
+    SIGNING_OMITTED,
+    SIGNING_OVERSIGNED,
     SIGNING_SETS,
 };
 
@@ -36,6 +39,7 @@ struct signing {
 /* What is to be signed with, before it is known whether it works. */
 struct signing_request {
     char *domain, *selector, *identity, *key_name;
+    bool any_domain, any_identity, any_key; /* see struct signing_answer */
     bool usable;
     enum dkim_key_kind kind;
     int bits;
@@ -69,6 +73,9 @@ void signing_step(struct signing_course *course, const char *fmt, ...) PRINTF_LI
 /* Gives the answer; what comes later changes nothing. */
 void signing_finish(struct signing_course *course, enum signing_action action, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+/* For a look-up that failed, which OpenDKIM defers messages for. */
+void signing_fail(struct signing_course *course, const char *setting, const char *key,
+                  const struct err *err);
 /* signing_origin.c: whether the client may sign. */
 void signing_decide_origin(struct signing_course *course);
 /* Of the question, or NULL. */

@@ -36,6 +36,8 @@ static void add_key(struct signing_course *course, struct signing_request *reque
     bool safe = configuration_flag(course->signing->options.configuration, "RequireSafeKeys");
     struct err err;
     request->domain = span_dup(entry->any_domain ? author : entry->domain);
+    request->any_domain = entry->any_domain;
+    request->any_key = request->any_key || (entry->any_domain && entry->has_percent);
     request->selector = span_dup(entry->selector);
     if (keytable_load(course->signing->loader, entry, author, &key, &err) != ST_OK)
         course->failed = true;
@@ -44,6 +46,7 @@ static void add_key(struct signing_course *course, struct signing_request *reque
     else if (!key->secure && safe)
         signing_finish(course, SIGNING_TEMPFAIL, "key %s: not secure: %s", request->key_name,
                        key->fault);
+    course->answer->any_key = course->done && request->any_key;
     if (course->failed || course->done)
         signing_request_clear(request);
     else
@@ -78,7 +81,8 @@ static void find_key(struct signing_course *course, struct signing_request *requ
                        "SigningTable names the key %s, which is not in %s", request->key_name,
                        table_name(keys));
     else if (status != ST_OK || (found.has_value && !parsed))
-        signing_finish(course, SIGNING_TEMPFAIL, "KeyTable: %s: %s", request->key_name, err.text);
+        signing_fail(course, "KeyTable", request->key_name, &err);
+    course->answer->any_key = course->done && request->any_key;
     if (course->done)
         signing_request_clear(request);
     else if (parsed)
@@ -107,8 +111,9 @@ static void take_hit(struct signing_course *course, const char *form, const stru
                        hit->place.line);
         return;
     }
-    struct signing_request request = {.key_name = NULL};
-    request.key_name = span_dup(span_equal(parts[0], SPAN_LIT("%")) ? author : parts[0]);
+    struct signing_request request = {.any_key = span_equal(parts[0], SPAN_LIT("%")),
+                                      .any_identity = span_find(parts[1], '%') < parts[1].len};
+    request.key_name = span_dup(request.any_key ? author : parts[0]);
     if (parts[1].len > 0)
         request.identity = dup_replaced(parts[1], author);
     if (request.key_name == NULL || (parts[1].len > 0 && request.identity == NULL)) {
@@ -144,7 +149,7 @@ static void ask_form(struct signing_course *course, const char *user, const char
     if (status == ST_OK)
         take_hit(course, form, &hit);
     else if (status != ST_NOT_FOUND)
-        signing_finish(course, SIGNING_TEMPFAIL, "SigningTable: %s: %s", form, err.text);
+        signing_fail(course, "SigningTable", form, &err);
     table_found_clear(&found);
 }
 

@@ -183,7 +183,9 @@ static enum status open_table(struct table *table, const char *spec, struct err 
         status = table_fast_make(table, err);
     if (status == ST_OK && table->type != TABLE_REFILE && table->type != TABLE_FOREIGN)
         status = table_index_make(table, err);
-    return status == ST_OK ? ST_OK : err_context(err, "%s", table->name);
+    if (status == ST_OK || table->type == TABLE_FOREIGN) /* which names itself */
+        return status;
+    return err_context(err, "%s", table->name);
 }
 
 enum status table_open(const char *spec, const struct table_options *options, struct table **out,
@@ -274,8 +276,7 @@ enum status table_load(struct table *table, struct err *err)
         return ST_OK;
     enum status status = table->source->each(table->handle, take_row, table, err);
     table->loaded = status == ST_OK;
-    return status == ST_OK ? ST_OK
-                           : err_context(err, "%s: %s", table->options.setting, table->name);
+    return status == ST_OK ? ST_OK : err_context(err, "%s", table->options.setting);
 }
 
 /* -- look-ups ----------------------------------------------------------------------------- */
@@ -318,7 +319,7 @@ enum status table_find(const struct table *table, struct span key, struct table_
         return err_set(err, ST_NOT_FOUND, "no such key in %s", table->name);
     struct table_row found = table_row_at(table, row);
     if (table->type == TABLE_BERKELEY && found.value.len > TABLE_BERKELEY_MAX)
-        return err_set(err, ST_BROKEN, "OpenDKIM has no room for a value of %zu octets",
+        return err_set(err, ST_INVALID, "OpenDKIM has no room for a value of %zu octets",
                        found.value.len);
     out->value = found.value;
     out->has_value = found.has_value;

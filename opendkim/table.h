@@ -48,13 +48,15 @@ typedef enum status table_take(void *arg, struct span key, struct span value, st
 
 /* Data sets that are read elsewhere. A value is as it would stand in a file: what OpenDKIM reads
  * of several columns or attributes, with `:` between. The last of them may hold anything, line
- * ends included; those missing at the end are left out. Errors name no password. */
+ * ends included; those missing at the end are left out. Errors name the
+ * data set and no password. */
 struct table_source {
     const char *scheme; /* "dsn"; what stands before the first colon, in any case */
     /* `spec` is the whole data set, `context` what the source's owner put into the options. */
     enum status (*open)(const char *spec, void *context, void **handle_out, struct err *err);
     enum status (*each)(void *handle, table_take *take, void *arg, struct err *err);
-    /* Appends to a secret buffer. ST_NOT_FOUND: no such key; ST_TEMP: nobody answers. */
+    /* Appends to a secret buffer. ST_NOT_FOUND: no such key; ST_INVALID: OpenDKIM's look-up of this
+     * key always fails; anything else: there is no answer now. */
     enum status (*find)(void *handle, struct span key, struct buf *value_out, struct err *err);
     void (*close)(void *handle);
 };
@@ -111,7 +113,7 @@ struct table_found {
     struct buf octets; /* of a foreign one, what `value` points into */
 };
 /* What OpenDKIM's look-up of a key gives (in refile: what the first pattern gives that matches).
- * ST_NOT_FOUND; ST_BROKEN when OpenDKIM's look-up fails; what a source says. Clear with
+ * ST_NOT_FOUND; ST_INVALID when OpenDKIM's look-up fails; what a source says. Clear with
  * table_found_clear in every case. */
 enum status table_find(const struct table *table, struct span key, struct table_found *out,
                        struct err *err) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first pattern that matches, without trying them all. Most patterns of a refile: are plain
- * addresses or `*@host`; what these match is known by the text, or by what stands behind its last
- * `@`. The others are tried one after the other.
+ * The first pattern that matches, without trying them all. A plain address is found by its text,
+ * any other by what stands before its first `*` and behind its last one, and then tried: a text
+ * must begin and end like that. Regular expressions are tried one after the other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +11,24 @@
 
 #include "opendkim/table_internal.h"
 
-/* The rows of one such pattern, in order. */
+/* Entries by a part of their patterns. */
+struct part {
+    struct entry *entries;
+    size_t longest; /* of the keys */
+};
+
+/* The rows of one kind of pattern, in order; those of a beginning are found by their ends. */
 struct entry {
     UT_hash_handle hh;
+    struct part ends;
     size_t *rows;
     size_t count;
     char key[];
 };
 
 struct table_fast {
-    struct entry *plain; /* by the whole text, or by `@host`; no address begins with @ */
-    size_t *odd;         /* rows of other patterns */
-    size_t odd_count;
+    struct part plain, beginnings;
+    struct entry odd;
 };
 
 /* Doubles when the count comes to a power of two. */
@@ -38,59 +44,63 @@ static bool append(size_t **rows, size_t *count, size_t row)
     return true;
 }
 
-static struct entry *find(const struct table *table, struct span key)
+static struct entry *find(const struct part *part, struct span key)
 {
-    char folded[TABLE_LINE_MAX + 1];
     struct entry *found = NULL;
-    bool nocase = table_nocase(table);
-    if (key.len > TABLE_LINE_MAX)
-        return NULL;
-    for (size_t i = 0; i < key.len; i++)
-        folded[i] = nocase ? ascii_lower(key.data[i]) : key.data[i];
-    HASH_FIND(hh, table->fast->plain, folded, key.len, found);
+    HASH_FIND(hh, part->entries, key.data, key.len, found);
     return found;
 }
 
-static struct entry *add_entry(const struct table *table, struct span key)
+/* NULL without memory. */
+static struct entry *find_or_add(struct part *part, struct span key)
 {
-    bool nocase = table_nocase(table);
-    struct entry *entry = calloc(1, sizeof *entry + key.len + 1);
+    struct entry *entry = find(part, key);
+    if (entry != NULL)
+        return entry;
+    entry = calloc(1, sizeof *entry + key.len + 1);
     if (entry == NULL)
         return NULL;
-    for (size_t i = 0; i < key.len; i++)
-        entry->key[i] = nocase ? ascii_lower(key.data[i]) : key.data[i];
-    HASH_ADD_KEYPTR(hh, table->fast->plain, entry->key, key.len, entry);
-    if (entry->hh.tbl != NULL)
-        return entry;
-    free(entry);
-    return NULL;
+    memcpy(entry->key, key.data, key.len);
+    HASH_ADD_KEYPTR(hh, part->entries, entry->key, key.len, entry);
+    if (entry->hh.tbl == NULL) {
+        free(entry);
+        return NULL;
+    }
+    part->longest = key.len > part->longest ? key.len : part->longest;
+    return entry;
 }
 
-/* What a pattern is found by: itself without any `*`, `@host` for `*@host`, else nothing. */
-static bool plain_key(const struct table_slot *slot, struct span pattern, struct span *key_out)
+/* A copy in which case does not differ where the table says so; NULL without memory. */
+static char *fold(const struct table *table, struct span text)
 {
-    size_t star = span_find(pattern, '*');
-    *key_out = pattern;
-    if (slot->live || pattern.len == 0 || pattern.len > TABLE_LINE_MAX)
-        return false;
+    char *folded = span_dup(text);
+    for (size_t i = 0; folded != NULL && table_nocase(table) && i < text.len; i++)
+        folded[i] = ascii_lower(folded[i]);
+    return folded;
+}
+
+static struct entry *entry_of(struct table_fast *fast, struct span pattern)
+{
+    size_t star = span_find(pattern, '*'), end = pattern.len;
     if (star == pattern.len)
-        return pattern.data[0] != '@';
-    *key_out = span_from(pattern, 1);
-    struct span host = span_from(pattern, 2);
-    return star == 0 && pattern.len > 2 && pattern.data[1] == '@' &&
-           span_find(host, '*') == host.len && span_find(host, '@') == host.len;
+        return find_or_add(&fast->plain, pattern);
+    while (pattern.data[end - 1] != '*')
+        end--;
+    struct entry *beginning = find_or_add(&fast->beginnings, span_head(pattern, star));
+    return beginning != NULL ? find_or_add(&beginning->ends, span_from(pattern, end)) : NULL;
 }
 
 static bool add_row(const struct table *table, size_t row)
 {
     const struct table_slot *slot = &table->slots[row];
-    struct span key;
-    if (!plain_key(slot, table_octets(table, slot->key), &key))
-        return append(&table->fast->odd, &table->fast->odd_count, row);
-    struct entry *entry = find(table, key);
-    if (entry == NULL)
-        entry = add_entry(table, key);
-    return entry != NULL && append(&entry->rows, &entry->count, row);
+    struct span pattern = table_octets(table, slot->key);
+    char *folded = fold(table, pattern);
+    struct entry *entry = &table->fast->odd;
+    if (folded != NULL && !slot->live)
+        entry = entry_of(table->fast, span_of(folded, pattern.len));
+    bool added = folded != NULL && entry != NULL && append(&entry->rows, &entry->count, row);
+    free(folded);
+    return added;
 }
 
 enum status table_fast_make(struct table *table, struct err *err)
@@ -104,48 +114,91 @@ enum status table_fast_make(struct table *table, struct err *err)
     return ST_OK;
 }
 
+static void free_entry(struct part *part, struct entry *entry)
+{
+    HASH_DEL(part->entries, entry);
+    free(entry->rows);
+    free(entry);
+}
+
+static void free_ends(struct part *part)
+{
+    struct entry *each = NULL, *next = NULL;
+    HASH_ITER(hh, part->entries, each, next)
+    {
+        free_entry(part, each);
+    }
+}
+
 void table_fast_free(struct table_fast *fast)
 {
     struct entry *each = NULL, *next = NULL;
     if (fast == NULL)
         return;
-    HASH_ITER(hh, fast->plain, each, next)
+    HASH_ITER(hh, fast->beginnings.entries, each, next)
     {
-        HASH_DEL(fast->plain, each);
-        free(each->rows);
-        free(each);
+        free_ends(&each->ends);
+        free_entry(&fast->beginnings, each);
     }
-    free(fast->odd);
+    free_ends(&fast->plain);
+    free(fast->odd.rows);
     free(fast);
 }
 
-/* The first of the rows that is not before `from`; `most` if there is none below that. */
-static size_t first_row(const struct entry *entry, size_t from, size_t most)
+/* -- looking ------------------------------------------------------------------------------ */
+
+struct search {
+    const struct table *table;
+    const char *text;
+    size_t from, best; /* rows: the first that counts, and the first that matches until now */
+};
+
+static size_t first_from(const struct entry *entry, size_t from)
 {
-    for (size_t i = 0; entry != NULL && i < entry->count; i++)
-        if (entry->rows[i] >= from)
-            return entry->rows[i] < most ? entry->rows[i] : most;
-    return most;
+    size_t low = 0, high = entry->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (entry->rows[middle] < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void try_rows(struct search *search, const struct entry *entry)
+{
+    if (entry == NULL)
+        return;
+    for (size_t i = first_from(entry, search->from);
+         i < entry->count && entry->rows[i] < search->best; i++)
+        if (table_slot_matches(search->table, &search->table->slots[entry->rows[i]], search->text))
+            search->best = entry->rows[i];
+}
+
+static void try_ends(struct search *search, const struct part *ends, struct span text)
+{
+    size_t longest = text.len < ends->longest ? text.len : ends->longest;
+    for (size_t len = 0; len <= longest; len++)
+        try_rows(search, find(ends, span_from(text, text.len - len)));
 }
 
 bool table_match(const struct table *table, const char *text, size_t *row)
 {
     const struct table_fast *fast = table->fast;
-    struct span whole = span_str(text);
-    size_t at = whole.len;
-    while (at > 0 && whole.data[at - 1] != '@')
-        at--;
-    size_t best = table->count;
-    if (whole.len > 0 && whole.data[0] != '@') /* that would be the key of `*@host` */
-        best = first_row(find(table, whole), *row, best);
-    if (at > 0)
-        best = first_row(find(table, span_from(whole, at - 1)), *row, best);
-    for (size_t i = 0; i < fast->odd_count && fast->odd[i] < best; i++) {
-        if (fast->odd[i] >= *row && table_slot_matches(table, &table->slots[fast->odd[i]], text)) {
-            best = fast->odd[i];
-            break;
-        }
+    struct search search = {table, text, *row, table->count};
+    char *folded = fold(table, span_str(text));
+    struct span whole = span_str(folded);
+    if (folded != NULL)
+        try_rows(&search, find(&fast->plain, whole));
+    for (size_t len = 0; folded != NULL && len <= whole.len && len <= fast->beginnings.longest;
+         len++) {
+        const struct entry *beginning = find(&fast->beginnings, span_head(whole, len));
+        if (beginning != NULL)
+            try_ends(&search, &beginning->ends, span_from(whole, len));
     }
-    *row = best < table->count ? best : *row;
-    return best < table->count;
+    try_rows(&search, &fast->odd);
+    free(folded);
+    *row = search.best < table->count ? search.best : *row;
+    return search.best < table->count;
 }

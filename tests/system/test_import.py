@@ -297,6 +297,37 @@ def test_a_key_of_the_same_name_is_not_replaced(inkan, pem):
     assert report["errors"][0]["text"] == "key d.example s1: exists already, with another value"
 
 
+def test_an_active_row_wants_a_key_that_signs(inkan, pem):
+    given = {"domain": "d.example", "tenant": "acme", "selector": "s1", "private_key": pem["rsa"]}
+    made = {"domain": "e.example", "tenant": "acme", "selector": "s1", "algorithm": ED25519}
+    assert import_rows(inkan, "-", stdin=json_lines([given, made]).encode())[0] == DONE
+    active = [{**row, "activate": True} for row in (given, made)]
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines(active).encode())
+    assert (code, report["existed"], report["failed"]) == (NO, 0, 2)
+    assert [error["text"] for error in report["errors"]] == [
+        f"key {name} s1: is there already, but not active yet: `inkan key activate`"
+        for name in ("d.example", "e.example")]
+    for row in active:
+        inkan.ok("key", "activate", row["domain"], "s1")
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines(active).encode())
+    assert (code, report["existed"], report["failed"]) == (DONE, 2, 0)
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines([{**active[0], "reserved": True}]).encode())
+    assert (code, report["failed"]) == (NO, 1) and "not reserved for rules" in report["errors"][0]["text"]
+
+
+def test_keys_that_follow_one_another_are_started_again(inkan, pem):
+    """The first of them retires when the second comes."""
+    row = {"domain": "d.example", "tenant": "acme", "activate": True}
+    rows = [{**row, "selector": "s1", "private_key": pem["rsa"]},
+            {**row, "selector": "s2", "algorithm": "rsa-sha256"}]
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines(rows).encode())
+    assert (code, report["added"]) == (DONE, 2)
+    before = state(inkan)
+    code, report, _ = import_rows(inkan, "-", stdin=json_lines(rows).encode())
+    assert (code, report["existed"]) == (DONE, 2)
+    assert state(inkan) == before
+
+
 def test_stop_on_error_takes_the_rows_before_and_none_behind(inkan):
     inkan.ok("domain", "add", "taken.example", "--tenant", "globex", "--no-key")
     rows = plain_rows(6)

@@ -12,16 +12,23 @@ from test_opendkim_model import PATTERNS, fill, material, place, write_files
 
 assert material and place  # fixtures
 LINES = 100000
+FEW = 5000
 
 
 @pytest.fixture
 def move(place):
     with Move(place["dir"]) as made:
-        write_files({"keys": "".join(f"s1._domainkey.d{n}.test d{n}.test:s1:{{dir}}/rsa.pem\n"
-                                     for n in range(LINES)),
-                     "rules": "".join(f"*@d{n}.test s1._domainkey.d{n}.test\n"
-                                      for n in range(LINES))}, place)
-        yield made.configure(fill(PATTERNS, place))
+        made.place = place
+        yield made
+
+
+def configure(move, count, form, first=""):
+    """With a rule of that form for each domain."""
+    write_files({"keys": "".join(f"s1._domainkey.d{n}.test d{n}.test:s1:{{dir}}/rsa.pem\n"
+                                 for n in range(count)),
+                 "rules": first + "".join(f"{form.replace('#', str(n))} s1._domainkey.d{n}.test\n"
+                                          for n in range(count))}, move.place)
+    return move.configure(fill(PATTERNS, move.place))
 
 
 def seconds_of_children():
@@ -31,6 +38,7 @@ def seconds_of_children():
 
 def test_a_hundred_thousand_lines(move):
     """By the time of the processor, of which others on this machine take none away."""
+    configure(move, LINES, "*@d#.test")
     started, used = time.monotonic(), seconds_of_children()
     answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
                             seconds=600)
@@ -39,3 +47,22 @@ def test_a_hundred_thousand_lines(move):
     assert answer.returncode == 0, answer.stderr
     assert f"{LINES} keys and 0 rules: {LINES} added, 0 existed, 0 failed" in answer.stdout
     assert used < 60 * PATIENCE
+
+
+def seconds_of(move, count, form, first):
+    configure(move, count, form, first)
+    used = seconds_of_children()
+    answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, seconds=600)
+    assert f"{count} keys and " in answer.stdout, answer.stderr
+    return seconds_of_children() - used
+
+
+@pytest.mark.parametrize("form, first", [
+    ("*@*.d#.test", ""), ("*d#.test", ""), ("ann#@*.test", ""),
+    ("*@*.d#.test", "ann@* s1._domainkey.d0.test\nbob@* s1._domainkey.d0.test\n")],
+    ids=["below hosts", "ends of hosts", "authors anywhere", "crossings"])
+def test_the_time_grows_with_the_lines(form, first, move):
+    """And not with their square, whatever the patterns are."""
+    one, four = (seconds_of(move, count, form, first) for count in (FEW, 4 * FEW))
+    print(f"{form}: {one:.1f} s, four times as many {four:.1f} s")
+    assert four < 8 * one + 1

@@ -2,10 +2,13 @@
 """`inkan import opendkim` as a command: what it says of each place where OpenDKIM reads something
 else than its user may have meant, and what it does to a store, whatever happens meanwhile."""
 
+import json
 import os
 import random
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -13,13 +16,14 @@ import pytest
 
 from inkan import BUILD, PATIENCE, SANITIZER_ENV
 from nameservers import Bind, Unbound
+from postgres import Postgres
 from process import free_port
 from takeover import Move, line_of, notes
 from test_import import state
 from test_opendkim_model import KEYS, PATTERNS, SIMPLE, TABLES, fill, material, place, write_files
 
 assert material and place  # fixtures
-DONE, NO, INVALID, CONFLICT = 0, 1, 2, 3
+DONE, NO, INVALID, CONFLICT, TEMPORARY = 0, 1, 2, 3, 75
 MANY = 2000
 
 
@@ -222,6 +226,47 @@ def test_settings_that_are_written(move):
     assert os.stat(move.written).st_mode & 0o777 == 0o600
 
 
+def written_settings(move):
+    """Of [sign], as they are read from the file that was written."""
+    shown = subprocess.run([f"{BUILD}/inkan", "-c", move.written, "--json", "conf", "show"], capture_output=True,
+                           text=True, env=SANITIZER_ENV, check=False)
+    assert shown.returncode == DONE, shown.stderr
+    return {row["key"]: row["value"] for row in json.loads(shown.stdout) if row["section"] == "sign"}
+
+
+def test_lists_of_fields_in_tables(move):
+    configure(move, SIMPLE + "SignHeaders file:{dir}/sign\nOmitHeaders {dir}/omit\nOverSignHeaders file:{dir}/over\n"
+              "SenderHeaders file:{dir}/senders\n", sign="From\nSubject\nX-Mine\nDate\n", omit="subject\n",
+              over="From\nTo\n", senders="Sender\nFrom\n")
+    answer = move.run("--yes", "--write-conf", move.written)
+    assert answer.returncode == DONE, answer.report
+    settings = written_settings(move)
+    assert (settings["headers"], settings["oversign"], settings["author"]) == (
+        "From, X-Mine, Date", "From, To", "from,sender")
+
+
+@pytest.mark.parametrize("setting, files, words", [
+    ("SignHeaders refile:{dir}/sign", {"sign": "X-*\n"}, "is a table of patterns"),
+    ("SignHeaders file:{dir}/sign", {"sign": "From\nX:Y\n"}, "X:Y"),
+    ("OverSignHeaders csl:From,(x):", {}, "(x):")])
+def test_settings_that_would_not_load_stay_as_they_are(setting, files, words, move):
+    configure(move, SIMPLE + setting + "\n", **files)
+    answer = move.run("--yes", "--write-conf", move.written)
+    assert answer.returncode == NO, answer.report
+    (_, name, _, text), = notes(answer.report, "refused")
+    assert name == CONF and words in text, text
+    assert words not in str(written_settings(move))
+
+
+def test_hosts_that_a_server_does_not_list(postgres, move):
+    configure(move, SIMPLE + f"InternalHosts dsn:pgsql://postgres:none@{postgres.port}+127.0.0.1/inkan/table=hosts"
+              "?keycol=name?datacol=value\n")
+    before = whole_state(move.inkan)
+    answer = move.run("--yes")
+    assert answer.returncode == TEMPORARY and answer.stderr.startswith("inkan: InternalHosts: dsn:"), answer.stderr
+    assert whole_state(move.inkan) == before
+
+
 def test_settings_are_never_written_over(move):
     configure(move, PATTERNS, keys=KEYS, rules=TWO)
     with open(move.written, "w", encoding="ascii") as file:
@@ -345,6 +390,133 @@ def test_a_key_that_signed_here_retires_and_that_is_told(move):
     assert again["existed"] == 2 and not [n for n in notes(again, "changed") if "active key" in n[3]]
 
 
+# -- hostile tables ---------------------------------------------------------------------------
+
+HOSTILE = ["ann\r\nTo: x@example.com", "ann\n@example.com", "x@example.org>,<ann@example.com", "a,b@example.com",
+           "<ann@example.com", "(ann@example.com", "ann:@example.com", "a b@example.com", "a..b@example.com",
+           "ann;@example.com", "ann@exam\r\nple.com", "a\rb@*"]
+
+
+def test_authors_that_are_none(move):
+    """They are told and nobody else is asked about in their place; the others are taken over."""
+    with sqlite3.connect(f"{move.folder}/rules.db") as base:
+        base.execute("CREATE TABLE rule (author text, name text)")
+        base.executemany("INSERT INTO rule VALUES (?, ?)",
+                         [(author, "k1") for author in HOSTILE] + [("o'neil+x@example.com", "k2")])
+    base.close()
+    configure(move, "Mode s\nBaseDirectory {dir}\nKeyTable {dir}/keys\nSigningTable dsn:sqlite3://rules./db/"
+              "table=rule?keycol=author?datacol=name\n", keys=KEYS)
+    answer = move.run("--yes")
+    assert answer.returncode == NO, answer.stderr
+    refused = [note for note in notes(answer.report, "refused") if note[1] == CONF]
+    assert len(refused) == len(HOSTILE) and {note[2] for note in refused} == {line_of(move.conf, "SigningTable")}
+    assert [(rule["pattern"], rule["domain"]) for rule in answer.report["rule_list"]] == [
+        ("o'neil+x@example.com", "example.org")]
+
+
+# -- a server that fails on the way -----------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def postgres(workdir):
+    """Where the look-up of two.test fails, though its row is listed."""
+    server = Postgres.primary(workdir)
+    try:
+        server.sql("CREATE FUNCTION named(name text, value text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN "
+                   "IF name = 'two.test' AND current_query() NOT LIKE '%NOT NULL%' THEN "
+                   "RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; END IF; RETURN value; END $$;"
+                   "CREATE TABLE author (name text, value text);"
+                   "INSERT INTO author VALUES ('one.test', 'k1'), ('two.test', 'k2'), ('three.test', 'k3');"
+                   "CREATE VIEW rule AS SELECT name, named(name, value) AS value FROM author;"
+                   "CREATE FUNCTION listed(value text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN "
+                   "IF current_query() LIKE '%NOT NULL%' THEN RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; "
+                   "END IF; RETURN value; END $$;"
+                   "CREATE VIEW hosts AS SELECT name, listed(value) AS value FROM author")
+        yield server
+    finally:
+        server.stop(signal.SIGQUIT)
+
+
+@pytest.mark.parametrize("settings", [
+    "KeyTable {dir}/keys\nSigningTable ", "KeyFile {dir}/rsa.pem\nSelector s1\nDomain "], ids=["tables", "Domain"])
+def test_a_table_that_fails_halfway(settings, postgres, move):
+    """Then nothing is taken over, which could be no more than what it had said until then."""
+    url = f"dsn:pgsql://postgres:none@{postgres.port}+127.0.0.1/inkan/table=rule?keycol=name?datacol=value"
+    configure(move, f"Mode s\n{settings}{url}\n", keys="".join(
+        f"k{n} {name}.test:s1:{{dir}}/rsa.pem\n" for n, name in enumerate(("one", "two", "three"), 1)))
+    before = whole_state(move.inkan)
+    answer = move.run("--yes")
+    assert answer.returncode == TEMPORARY and "two.test: dsn:" in answer.stderr and "gone" in answer.stderr
+    assert whole_state(move.inkan) == before
+    told = move.inkan.run("--json", "explain", "--against", "opendkim", "--config", move.conf, "--from",
+                          "ann@two.test")
+    assert json.loads(told.stdout)["opendkim"]["action"] == "tempfail", told.stdout
+    configure(move, f"Mode s\n{settings}{url}?filter=name<>'two.test'\n")
+    assert move.run("--yes").returncode == DONE
+
+
+@pytest.fixture
+def imported(move):
+    configure(move, PATTERNS, keys=KEYS, rules="*@example.com k1\nann@example.net k2\n")
+    move.inkan.ok("tenant", "add", "acme")
+    for domain in ("example.com", "example.org"):
+        move.inkan.ok("domain", "add", domain, "--tenant", "acme", "--no-key")
+    return move
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--activate"], None),
+    ([], "not active yet: `inkan key activate`"),
+    (["--activate", "--reserved"], "reserved for rules: `inkan rule add` with --selector")])
+def test_a_key_that_is_there_has_to_sign(options, words, imported):
+    """As OpenDKIM does with it; that it is the same key is not enough."""
+    inkan = imported.inkan
+    inkan.ok("key", "import", "example.com", "--selector", "s1", f"{imported.folder}/rsa.pem", *options)
+    before = [key for key in inkan.json("key", "list") if key["domain"] == "example.com"]
+    answer = imported.run("--yes")
+    refused = [note[3] for note in notes(answer.report, "refused")]
+    if words is None:
+        assert (answer.returncode, answer.report["existed"], refused) == (DONE, 1, [])
+    else:
+        assert (answer.returncode, answer.report["failed"]) == (NO, 1)
+        assert refused[0].startswith("example.com s1: key example.com s1: is there already, but ") and words in refused[0]
+    assert [key for key in inkan.json("key", "list") if key["domain"] == "example.com"] == before
+
+
+def test_a_key_that_retires_here_no_longer_signs(imported):
+    inkan = imported.inkan
+    assert imported.run("--yes").returncode == DONE
+    inkan.ok("key", "retire", "example.com", "s1")
+    answer = imported.run("--yes")
+    assert (answer.returncode, answer.report["existed"], answer.report["failed"]) == (NO, 1, 1)
+    assert any("is there already, but no longer active" in note[3] for note in notes(answer.report, "refused"))
+
+
+def test_a_key_for_some_that_signs_for_all_here(imported):
+    imported.inkan.ok("key", "import", "example.org", "--selector", "s2", f"{imported.folder}/rsa.pem", "--activate")
+    answer = imported.run("--yes")
+    assert (answer.returncode, answer.report["added"], answer.report["failed"]) == (NO, 1, 1)
+    assert any("not reserved for rules" in note[3] for note in notes(answer.report, "refused"))
+
+
+def test_what_signs_below_its_domains_here_is_told(imported):
+    """A domain of its own accord, and all of a tenant's; not where OpenDKIM has rules for that."""
+    def told():
+        answer = imported.run()
+        assert answer.returncode == DONE, answer.report
+        return [note[3].split(":")[0] for note in notes(answer.report, "changed") if "below it" in note[3]]
+    inkan = imported.inkan
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\n*@example.org k2\n")
+    assert told() == []
+    inkan.ok("domain", "set", "example.org", "subdomains=yes")
+    assert told() == ["example.org"]
+    inkan.ok("tenant", "set", "acme", "subdomains=yes")
+    assert told() == ["example.com", "example.org"]
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\n*@*.example.com k1\n*@example.org k2\n")
+    assert told() == ["example.org"]
+    configure(imported, PATTERNS, keys=KEYS, rules="*@example.com k1\nann@example.net k2\n")
+    assert told() == ["example.com"]
+
+
 # -- killed -----------------------------------------------------------------------------------
 
 def many_lines(count):
@@ -428,6 +600,16 @@ def test_bad_input_gives_one_sentence(name, move):
     assert answer.stdout == "" and words in answer.stderr, answer.stderr
     assert answer.stderr.startswith("inkan: ") and answer.stderr.count("\n") == 1
     assert move.inkan.json("domain", "list") == [] and move.inkan.json("tenant", "list") == []
+
+
+def test_key_files_below_another_root(move):
+    """A template has a domain for each file that OpenDKIM finds in the root it changes to."""
+    os.makedirs(f"{move.folder}/root/keys")
+    shutil.copy(f"{move.folder}/rsa.pem", f"{move.folder}/root/keys/example.net.private")
+    configure(move, f"ChangeRootDirectory {move.folder}/root\n{PATTERNS}", keys="any %:s1:/keys/%.private\n",
+              rules="* any\n")
+    report = move.run().report
+    assert [(key["domain"], key["selector"]) for key in report["key_list"]] == [("example.net", "s1")], report
 
 
 def test_tables_alone(move):

@@ -230,6 +230,130 @@ static void an_import_finds_its_tables(void **state)
     configuration_clear(&configuration);
 }
 
+/* -- servers that do not answer ------------------------------------------------------------- */
+
+static enum status lost_open(const char *spec, void *context, void **handle_out, struct err *err)
+{
+    (void)spec;
+    (void)err;
+    *handle_out = context;
+    return ST_OK;
+}
+
+static enum status lost_each(void *handle, table_take *take, void *arg, struct err *err)
+{
+    (void)handle;
+    (void)take;
+    (void)arg;
+    return err_set(err, ST_TEMP, "dsn: gone");
+}
+
+/* Knows k and good.test; of lost.test it does not say, and odd.test it cannot compare. */
+static enum status lost_find(void *handle, struct span key, struct buf *value_out, struct err *err)
+{
+    (void)handle;
+    if (span_has_suffix_nocase(key, SPAN_LIT("lost.test")) || span_equal(key, SPAN_LIT("klost")))
+        return err_set(err, ST_TEMP, "dsn: gone");
+    if (span_has_suffix_nocase(key, SPAN_LIT("odd.test")))
+        return err_set(err, ST_INVALID, "dsn: no such number");
+    if (span_equal(key, SPAN_LIT("good.test")))
+        buf_append_str(value_out, "k");
+    else if (span_equal(key, SPAN_LIT("k")))
+        buf_printf(value_out, "d.test:s:%s", test_path("key"));
+    else
+        return err_set(err, ST_NOT_FOUND, "dsn: none");
+    return ST_OK;
+}
+
+static void lost_close(void *handle)
+{
+    (void)handle;
+}
+
+#define SAFE "RequireSafeKeys no\nMode s\n"
+#define FOREIGN_KEYS "KeyTable dsn:x\nSigningTable refile:@/rules\n" SAFE
+#define FOREIGN_RULES "KeyTable dsn:x\nSigningTable dsn:x\n" SAFE
+
+static const struct trouble_case {
+    const char *conf, *author;
+    enum signing_action action;
+    bool trouble, any_key;
+    const char *reason;
+} trouble_cases[] = {
+    {FOREIGN_RULES, "a@good.test", SIGNING_SIGN, false, false, "d.test"},
+    {FOREIGN_RULES, "a@none.test", SIGNING_UNSIGNED, false, false, "no domain"},
+    {FOREIGN_RULES, "a@lost.test", SIGNING_TEMPFAIL, true, false,
+     "SigningTable: a@lost.test: dsn: gone"},
+    {FOREIGN_RULES, "a@odd.test", SIGNING_TEMPFAIL, false, false,
+     "SigningTable: a@odd.test: dsn: no such number"},
+    {FOREIGN_KEYS, "lost@x.test", SIGNING_TEMPFAIL, true, false, "KeyTable: klost: dsn: gone"},
+    {FOREIGN_KEYS, "any@lost.test", SIGNING_TEMPFAIL, true, true, "KeyTable: lost.test: dsn: gone"},
+    {FOREIGN_KEYS, "any@none.test", SIGNING_TEMPFAIL, false, true, "names the key none.test"},
+    {FOREIGN_KEYS, "none@x.test", SIGNING_TEMPFAIL, false, false, "names the key none"},
+    {KEY "Domain dsn:x\n", "a@good.test", SIGNING_SIGN, false, false, "good.test"},
+    {KEY "Domain dsn:x\n", "a@lost.test", SIGNING_TEMPFAIL, true, false,
+     "Domain: lost.test: dsn: gone"},
+    {KEY "Domain dsn:x\nSubDomains yes\n", "a@below.lost.test", SIGNING_TEMPFAIL, true, false,
+     "Domain: below.lost.test: dsn: gone"},
+    {KEY "Domain *\nExemptDomains dsn:x\n", "a@lost.test", SIGNING_TEMPFAIL, true, false,
+     "ExemptDomains: lost.test: dsn: gone"},
+};
+
+static enum status open_with_lost(const char *conf, struct configuration *configuration,
+                                  struct signing **out, struct err *err)
+{
+    static const struct table_source source = {"dsn", lost_open, lost_each, lost_find, lost_close};
+    const struct signing_options options = {
+        .configuration = configuration, .sources = &source, .source_count = 1};
+    test_write_text("conf", conf);
+    test_write_text("rules", "lost@x.test klost\nany@* %\nnone@* none\n");
+    assert_int_equal(configuration_read(test_path("conf"), NULL, configuration, err), ST_OK);
+    return signing_open(&options, out, err);
+}
+
+static void a_look_up_that_fails_is_no_answer(void **state)
+{
+    (void)state;
+    write_key();
+    for (size_t i = 0; i < sizeof trouble_cases / sizeof trouble_cases[0]; i++) {
+        const struct trouble_case *one = &trouble_cases[i];
+        const struct ask_case question = {.conf = one->conf, .author = one->author};
+        struct configuration configuration = {.list = NULL};
+        struct signing *signing = NULL;
+        struct signing_answer answer;
+        struct err err = {0};
+        if (open_with_lost(one->conf, &configuration, &signing, &err) != ST_OK)
+            fail_msg("%s: %s", one->author, err.text);
+        assert_int_equal(ask(&question, signing, &answer), ST_OK);
+        if (answer.action != one->action || answer.trouble != one->trouble ||
+            answer.any_key != one->any_key || strstr(answer.reason, one->reason) == NULL)
+            fail_msg("%s: %s %d %d %s", one->author, signing_action_name(answer.action),
+                     answer.trouble, answer.any_key, answer.reason);
+        signing_answer_clear(&answer);
+        signing_close(signing);
+        configuration_clear(&configuration);
+    }
+}
+
+static void a_key_that_is_not_told_of_is_not_absent(void **state)
+{
+    (void)state;
+    struct configuration configuration = {.list = NULL};
+    struct signing *signing = NULL;
+    struct err err = {0};
+    assert_int_equal(open_with_lost("KeyTable dsn:x\nSigningTable csl:a.test=klost:@d.test\n" SAFE,
+                                    &configuration, &signing, &err),
+                     ST_TEMP);
+    assert_string_equal(err.text, "KeyTable: dsn: gone");
+    configuration_clear(&configuration);
+    assert_int_equal(open_with_lost("KeyTable dsn:x\nSigningTable csl:a.test=none:@d.test\n" SAFE,
+                                    &configuration, &signing, &err),
+                     ST_OK);
+    assert_non_null(strstr(signing_stop(signing), "no such key in KeyTable: \"none\""));
+    signing_close(signing);
+    configuration_clear(&configuration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +361,8 @@ int main(void)
         cmocka_unit_test(surprises_are_noted),
         cmocka_unit_test(what_cannot_be_read_here_is_refused),
         cmocka_unit_test(an_import_finds_its_tables),
+        cmocka_unit_test(a_look_up_that_fails_is_no_answer),
+        cmocka_unit_test(a_key_that_is_not_told_of_is_not_absent),
     };
     return cmocka_run_group_tests_name("opendkim_signing", tests, test_opendkim_setup,
                                        test_opendkim_teardown);

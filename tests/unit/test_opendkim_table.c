@@ -4,6 +4,9 @@
  */
 #include "tests/unit/test_opendkim_support.h"
 
+#include <fnmatch.h>
+#include <time.h>
+
 #include "base/clock.h"
 #include "opendkim/table.h"
 
@@ -279,13 +282,15 @@ static void surprises_are_noted(void **state)
 static enum status rows_open(const char *spec, void *context, void **handle_out, struct err *err)
 {
     if (strstr(spec, "down") != NULL)
-        return err_set(err, ST_TEMP, "nobody answers");
+        return err_set(err, ST_TEMP, "dsn: nobody answers");
     *handle_out = context;
     return ST_OK;
 }
 
 static enum status rows_each(void *handle, table_take *take, void *arg, struct err *err)
 {
+    if (*(const int *)handle < 0)
+        return err_set(err, ST_TEMP, "dsn: gone");
     enum status status = take(arg, SPAN_LIT("a"), SPAN_LIT("d:s:-----\nkey"), err);
     (*(int *)handle)++;
     return status != ST_OK ? status : take(arg, SPAN_LIT("b"), SPAN_LIT("d"), err);
@@ -318,12 +323,16 @@ static void others_can_bring_data_sets(void **state)
                                     .source_count = 1,
                                     .source_context = &calls};
     assert_int_equal(table_open("DSN:down", &options, &table, &err), ST_TEMP);
-    assert_string_equal(err.text, "KeyTable: dsn:: nobody answers");
+    assert_string_equal(err.text, "KeyTable: dsn: nobody answers");
     assert_int_equal(table_open("dsn:mysql://u:hush@h/d", &options, &table, &err), ST_OK);
     assert_string_equal(table_name(table), "dsn:");
     assert_string_equal(found(table, "a"), "d:s:-----\nkey");
     assert_null(found(table, "b"));
     assert_int_equal(table_count(table), 0);
+    calls = -1;
+    assert_int_equal(table_load(table, &err), ST_TEMP);
+    assert_string_equal(err.text, "KeyTable: dsn: gone");
+    calls = 2;
     assert_int_equal(table_load(table, &err), ST_OK);
     assert_int_equal(table_load(table, &err), ST_OK);
     assert_int_equal(table_count(table), 2);
@@ -387,6 +396,89 @@ static void a_hundred_thousand_lines_are_fast(void **state)
     buf_clear(&content);
 }
 
+/* Every pattern is looked for by a text that it alone matches. */
+static clock_t clock_of_matches(const char *form, int count)
+{
+    struct buf content = BUF_INIT(0);
+    char text[64];
+    for (int i = 0; i < count; i++) {
+        for (const char *c = form; *c != '\0'; c++) {
+            if (*c == '#')
+                buf_printf(&content, "%d", i);
+            else
+                buf_append_char(&content, *c);
+        }
+        buf_append_str(&content, " v\n");
+    }
+    test_write("set", buf_span(&content));
+    struct table *table = open_table("refile:set", TABLE_RULES, NULL);
+    clock_t started = clock();
+    for (int i = 0; i < count; i++) {
+        size_t row = 0;
+        snprintf(text, sizeof text, "u%d@x.d%d.test", i, i);
+        assert_true(table_match(table, text, &row));
+        assert_int_equal(row, i);
+    }
+    clock_t used = clock() - started;
+    table_close(table);
+    buf_clear(&content);
+    return used;
+}
+
+static void patterns_of_any_form_are_found_by_their_text(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"*@*.d#.test", "*.d#.test",    "*@x.d#.test", "*x.d#.test",
+                                        "u#@*",        "u#@*.d#.test", "u*.d#.test",  "u#@*.test"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        clock_t one = clock_of_matches(forms[i], 10000);
+        clock_t four = clock_of_matches(forms[i], 40000);
+        if (four > 10 * one + CLOCKS_PER_SEC / 10)
+            fail_msg("%s: %ld and %ld ticks", forms[i], (long)one, (long)four);
+    }
+}
+
+static size_t draw(unsigned *seed, size_t below)
+{
+    *seed = *seed * 1103515245U + 12345U;
+    return (*seed >> 16) % below;
+}
+
+/* Of these signs only * is more than itself, for fnmatch as for OpenDKIM. */
+static void make_text(unsigned *seed, const char *signs, char out[16])
+{
+    size_t len = 1 + draw(seed, 9);
+    for (size_t i = 0; i < len; i++)
+        out[i] = signs[draw(seed, strlen(signs))];
+    out[len] = '\0';
+}
+
+static void the_first_that_matches_is_found(void **state)
+{
+    (void)state;
+    unsigned seed = 11;
+    char patterns[20][16], text[16];
+    for (int turn = 0; turn < 300; turn++) {
+        struct buf content = BUF_INIT(0);
+        for (size_t i = 0; i < 20; i++) {
+            make_text(&seed, "*a.@", patterns[i]);
+            buf_printf(&content, "%s v\n", patterns[i]);
+        }
+        test_write("set", buf_span(&content));
+        struct table *table = open_table("refile:set", TABLE_RULES, NULL);
+        for (int ask = 0; ask < 50; ask++) {
+            size_t from = (size_t)ask % 7, row = from, first = from;
+            make_text(&seed, "a.@", text);
+            while (first < 20 && fnmatch(patterns[first], text, 0) != 0)
+                first++;
+            if (table_match(table, text, &row) != (first < 20) || (first < 20 && row != first))
+                fail_msg("%s in\n%s: %zu and not %zu", text, buf_cstr(&content), row, first);
+        }
+        table_close(table);
+        buf_clear(&content);
+    }
+}
+
 static void any_octets_are_rows(void **state)
 {
     (void)state;
@@ -422,6 +514,8 @@ int main(void)
         cmocka_unit_test(others_can_bring_data_sets),
         cmocka_unit_test(values_are_split_at_their_first_colons),
         cmocka_unit_test(a_hundred_thousand_lines_are_fast),
+        cmocka_unit_test(patterns_of_any_form_are_found_by_their_text),
+        cmocka_unit_test(the_first_that_matches_is_found),
         cmocka_unit_test(any_octets_are_rows),
     };
     return cmocka_run_group_tests_name("opendkim_table", tests, test_opendkim_setup,
