@@ -60,6 +60,10 @@ static enum status check_local(struct span local, struct span host, struct err *
     if (span_equal(local, SPAN_LIT("*")))
         return err_set(err, ST_INVALID, "every author there is %.*s without *@",
                        (int)span_head(host, 100).len, host.data);
+    if (span_find(local, '*') < local.len)
+        return err_set(err, ST_INVALID, "a * cannot stand for a part of what is before the @");
+    if (local.data[0] == '"')
+        return err_set(err, ST_INVALID, "what is before the @ is written without quotes");
     return ST_OK;
 }
 

@@ -26,6 +26,7 @@ static const struct {
     {"ann@*", "ann@*", "*"},
     {"*", "*", "*"},
     {"a@b@example.com", "a@b@example.com", "example.com"},
+    {"a b@example.com", "a b@example.com", "example.com"},
     {"localhost", "localhost", "localhost"},
     {".b.c.d.e.f.g.example.com", ".b.c.d.e.f.g.example.com", "b.c.d.e.f.g.example.com"},
 };
@@ -43,6 +44,8 @@ static const struct {
     {".a.b.c.d.e.f.g.example.com", "2 to 8 labels"},
     {"ann@.*", "pattern"},
     {"ann@[192.0.2.1]", "pattern"},
+    {"an*@example.com", "cannot stand for a part"},
+    {"\"a b\"@example.com", "without quotes"},
 };
 
 static void patterns_have_one_form_and_a_place(void **state)
