@@ -35,12 +35,13 @@ static const struct field row_fields[] = {
 static const struct kind kind_row = OUTPUT_KIND("sender", struct row, row_fields);
 
 struct summary {
-    int64_t asked, differ, contradicted, messages, bounces, incomplete, left_out;
+    int64_t asked, differ, contradicted, lines, messages, bounces, incomplete, left_out;
 };
 static const struct field summary_fields[] = {
     OUTPUT_FIELD(struct summary, asked, FIELD_INT, 0),
     OUTPUT_FIELD(struct summary, differ, FIELD_INT, 0),
     OUTPUT_FIELD(struct summary, contradicted, FIELD_INT, 0),
+    OUTPUT_FIELD(struct summary, lines, FIELD_INT, 0),
     OUTPUT_FIELD(struct summary, messages, FIELD_INT, 0),
     OUTPUT_FIELD(struct summary, bounces, FIELD_INT, 0),
     OUTPUT_FIELD(struct summary, incomplete, FIELD_INT, 0),
@@ -115,7 +116,7 @@ static enum status read_list(struct comparison *all, const char *path, struct er
 static enum status take_log_line(struct comparison *all, void *into, const struct lines *lines,
                                  struct err *err)
 {
-    (void)all;
+    all->summary.lines++;
     return mail_queue_take(into, buf_span(&lines->text), err);
 }
 
@@ -288,6 +289,11 @@ static void tell_summary(struct output *output, const struct summary *summary)
                     "the client or the sender",
                     (long long)summary->messages, (long long)summary->bounces,
                     (long long)summary->incomplete);
+    if (summary->lines > 0 && summary->messages == 0)
+        output_line(output,
+                    "none of %lld lines is of a message of Postfix's; a log that is compressed is "
+                    "unpacked first",
+                    (long long)summary->lines);
     if (summary->left_out > 0)
         output_line(
             output,

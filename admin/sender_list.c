@@ -16,6 +16,14 @@ static bool has_controls(struct span text)
     return false;
 }
 
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static void pass_blanks(struct span *rest)
 {
     while (rest->len > 0 && ascii_wsp(rest->data[0]))
@@ -49,7 +57,11 @@ static enum status read_author(struct span word, struct buf *room, struct span *
     if (dkim_domain_normalize(word, domain, err) != ST_OK)
         return err_context(err, "author %.*s", (int)span_head(word, 64).len, word.data);
     buf_reset(room);
-    buf_printf(room, SENDER_LIST_SOMEBODY "%s", domain);
+    buf_append_str(room, SENDER_LIST_SOMEBODY);
+    if (is_ascii(word))
+        buf_append_str(room, domain);
+    else
+        buf_append_span(room, word); /* which OpenDKIM does not take for the other form */
     *out = buf_span(room);
     return buf_check(room, "author", err);
 }

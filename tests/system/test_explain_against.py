@@ -3,6 +3,7 @@
 Postfix's log, with a store that `inkan import opendkim` made of the configuration, before and after
 something was changed."""
 
+import gzip
 import json
 import os
 import re
@@ -338,8 +339,9 @@ def test_a_log_of_which_all_is_the_same(moved):
     code, told = moved.log(text)
     rows = rows_of(told)
     assert code == SAME
-    assert told["summary"] == {"asked": 4, "differ": 0, "contradicted": 0, "messages": 7,
-                               "bounces": 1, "incomplete": 1, "left_out": 0}
+    assert told["summary"] == {"asked": 4, "differ": 0, "contradicted": 0,
+                               "lines": text.count("\n"), "messages": 7, "bounces": 1,
+                               "incomplete": 1, "left_out": 0}
     assert [row["count"] for row in told["senders"] if row["client_name"] == "a.test"] == [2, 1, 1]
     assert rows["x@nobody.test", "198.51.100.9", ""]["opendkim"] == "unsigned"
     people = moved.explain("--mail-log", f"{moved.folder}/mail.log")
@@ -367,6 +369,24 @@ def test_what_the_log_says_counts_more_than_the_files(moved):
     row, = told["senders"]
     assert (code, row["same"]) == (SAME, "yes") and "by its files: unsigned" in row["note"]
     assert told["summary"]["contradicted"] == 1
+
+
+def test_what_is_no_log_of_postfix_is_told(moved):
+    text = message("4F2B11A0", "a.test[192.0.2.1]", "ann@example.com", ("s1", "example.com"))
+    for octets in (gzip.compress(text.encode()), b"Nov 22 10:00:00 mx cron[1]: a\n"):
+        answer = moved.explain("--mail-log", "-", stdin=octets)
+        assert answer.returncode == SAME
+        assert answer.stdout.startswith("0 asked, 0 differ\nnone of ")
+        assert "a log that is compressed is unpacked first" in answer.stdout
+    assert moved.explain("--mail-log", "-").stdout == "0 asked, 0 differ\n"
+
+
+def test_a_domain_in_a_list_is_asked_about_as_it_is_written(moved):
+    """To OpenDKIM the two forms of a domain are two domains."""
+    write(f"{moved.folder}/rules", "*@müller.example k1\n")
+    rows = moved.differing("müller.example\nxn--mller-kva.example\n")
+    assert rows["somebody@müller.example", "127.0.0.1", ""]["opendkim"] == "s1@example.com"
+    assert len(rows) == 1
 
 
 def test_a_hostile_log_is_read_to_its_end(moved):

@@ -355,6 +355,8 @@ static const struct {
 } entries[] = {
     {"an author", "ann@example.com", ST_OK, "ann@example.com 127.0.0.1 - -"},
     {"a domain", "Example.COM", ST_OK, "somebody@example.com 127.0.0.1 - -"},
+    {"a domain in letters of its own", "m\xc3\xbcller.example", ST_OK,
+     "somebody@m\xc3\xbcller.example 127.0.0.1 - -"},
     {"a client", "ann@example.com 192.0.2.1", ST_OK, "ann@example.com 192.0.2.1 - -"},
     {"IPv6", "ann@example.com 2001:db8::1", ST_OK, "ann@example.com 2001:db8::1 - -"},
     {"a client with a name", "ann@example.com a.test[192.0.2.1]", ST_OK,
