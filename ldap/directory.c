@@ -47,6 +47,8 @@ enum status directory_fault(struct directory *dir, int code, const char *text, s
     const char *colon = *more != '\0' ? ": " : "";
     if (code == LDAP_SUCCESS)
         return ST_OK;
+    if (code == LDAP_FILTER_ERROR) /* which the library finds, and nothing is sent */
+        return err_set(err, ST_INVALID, "ldap: the filter cannot be read");
     if (code < 0)
         return directory_lost(dir, err);
     if (code == LDAP_SIZELIMIT_EXCEEDED)

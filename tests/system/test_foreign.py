@@ -805,6 +805,11 @@ def test_filters_that_cannot_be_walked_can_be_asked(directory, folder):
     assert same(folder, signing, key, "eve@b.example") == ("b.example", "sel-b")
 
 
+def test_a_filter_that_is_none_is_refused(directory):
+    shown = show(table(directory, "?DKIMSelector?sub?((DKIMIdentity=$d)"), "a.example", columns=1)
+    assert shown.code == INVALID and "the filter cannot be read" in shown.error
+
+
 def test_hostile_keys_find_no_other_entries(directory):
     for key in ("a*", "*)(DKIMDomain=*", "a.example)(|(DKIMDomain=*", "\\2a", "\\", "(", "ä", "\xff"):
         shown = show(table(directory, SIGNING), key, columns=2)
