@@ -35,7 +35,7 @@ bool against_wanted(const struct args *args)
 
 static enum status check_many(const struct args *args, struct err *err)
 {
-    static const char *const of_one[] = {"--from",   "--sender",      "--envelope-from",
+    static const char *const of_one[] = {"--from",   "--message",     "--sender", "--envelope-from",
                                          "--client", "--client-name", "--login"};
     bool list = args_has(args, "--list"), log = args_has(args, "--mail-log");
     if (list && log)
@@ -77,7 +77,7 @@ struct sides {
 static enum status ask(struct admin *admin, const struct args *args, struct sides *sides,
                        struct err *err)
 {
-    enum status status = inquiry_read(args, &sides->inquiry, err);
+    enum status status = inquiry_read(admin, args, &sides->inquiry, err);
     if (status == ST_OK)
         status = against_opendkim_open(args_option(args, "--config"), &sides->opendkim, err);
     if (status == ST_OK)

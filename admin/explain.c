@@ -12,7 +12,7 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
         return against_explain(admin, args, err);
     enum status status = decision_init(admin, &decision, err);
     if (status == ST_OK)
-        status = inquiry_read(args, &inquiry, err);
+        status = inquiry_read(admin, args, &inquiry, err);
     if (status == ST_OK) {
         explanation_make(&decision, &inquiry, &explanation);
         explanation_tell(&admin->output, NULL, &explanation);
@@ -29,9 +29,9 @@ static enum status explain(struct admin *admin, const struct args *args, struct 
 
 static const struct command commands[] = {
     {"",
-     "[--from ADDR] [--sender ADDR] [--envelope-from ADDR] [--login L] [--client IP] "
-     "[--client-name NAME] [--daemon-name N] [--against opendkim] [--config FILE] [--list FILE] "
-     "[--mail-log FILE] [--all]",
+     "[--from ADDR] [--sender ADDR] [--message FILE] [--envelope-from ADDR] [--login L] "
+     "[--client IP] [--client-name NAME] [--daemon-name N] [--against opendkim] [--config FILE] "
+     "[--list FILE] [--mail-log FILE] [--all]",
      "tells step by step whether the daemon would sign, and with what; beside it what OpenDKIM "
      "would do, also for a list of `AUTHOR [CLIENT [LOGIN]]` or for the mail of Postfix's log (its "
      "envelope senders count as authors, because From is not logged)",

@@ -40,8 +40,21 @@ enum status inquiry_settle(struct inquiry *inquiry, struct err *err)
                            : status;
 }
 
-enum status inquiry_read(const struct args *args, struct inquiry *out, struct err *err)
+static enum status read_message(struct admin *admin, const char *path, struct inquiry *out,
+                                struct err *err)
 {
+    if (out->from != NULL || out->sender != NULL)
+        return err_set(err, ST_INVALID, "--message has From and Sender itself");
+    enum status status = mail_read(admin, path, &out->mail, err);
+    out->fields = out->mail.fields;
+    out->mail.fields = (struct dkim_fields){0};
+    return status;
+}
+
+enum status inquiry_read(struct admin *admin, const struct args *args, struct inquiry *out,
+                         struct err *err)
+{
+    const char *message = args_option(args, "--message");
     out->from = args_option(args, "--from");
     out->sender = args_option(args, "--sender");
     out->envelope_from = args_option(args, "--envelope-from");
@@ -49,9 +62,10 @@ enum status inquiry_read(const struct args *args, struct inquiry *out, struct er
     out->client_name = args_option(args, "--client-name");
     out->login = args_option(args, "--login");
     out->daemon_name = args_option(args, "--daemon-name");
-    if (out->from == NULL)
-        return err_set(err, ST_INVALID, "--from is missing");
-    return inquiry_settle(out, err);
+    if (out->from == NULL && message == NULL)
+        return err_set(err, ST_INVALID, "--from or --message is missing");
+    enum status status = message != NULL ? read_message(admin, message, out, err) : ST_OK;
+    return status == ST_OK ? inquiry_settle(out, err) : status;
 }
 
 const struct sockaddr *inquiry_address(const struct inquiry *inquiry)
@@ -62,4 +76,5 @@ const struct sockaddr *inquiry_address(const struct inquiry *inquiry)
 void inquiry_clear(struct inquiry *inquiry)
 {
     dkim_fields_clear(&inquiry->fields);
+    mail_clear(&inquiry->mail);
 }

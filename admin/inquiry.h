@@ -9,22 +9,24 @@
 #include <sys/socket.h>
 
 #include "admin/args.h"
-#include "dkim/fields.h"
+#include "admin/mail.h"
 
 struct inquiry {
-    const char *from;           /* what the From field says */
+    const char *from;           /* what the From field says, NULL: the message says it */
     const char *sender;         /* what the Sender field says, NULL: there is none */
     const char *envelope_from;  /* as in MAIL FROM, NULL: not known */
     const char *client;         /* its address, NULL: one that is in no list */
     const char *client_name;    /* as the MTA knows it, NULL: it does not */
     const char *login;          /* SMTP AUTH, NULL: none */
     const char *daemon_name;    /* {daemon_name}, NULL: none */
-    struct dkim_fields fields;  /* From and Sender */
+    struct dkim_fields fields;  /* From and Sender, or those of the message */
+    struct mail mail;           /* what they point into */
     struct sockaddr_storage ip; /* of `client`; AF_UNSPEC without */
 };
 
 /* From the options of `inkan explain`, into a zeroed inquiry; then as inquiry_settle. */
-enum status inquiry_read(const struct args *args, struct inquiry *out, struct err *err) MUST_CHECK;
+enum status inquiry_read(struct admin *admin, const struct args *args, struct inquiry *out,
+                         struct err *err) MUST_CHECK;
 /* Makes fields and address of the texts; when nothing is said about the client, it is a local one,
  * 127.0.0.1. ST_INVALID for a client that is no address, or a text that cannot stand in a field. */
 enum status inquiry_settle(struct inquiry *inquiry, struct err *err) MUST_CHECK;

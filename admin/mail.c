@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/mail.h"
 
+#include <string.h>
+
 static bool has_crlf(struct span raw)
 {
     size_t end = span_find(raw, '\n');
     return end < raw.len && end > 0 && raw.data[end - 1] == '\r';
 }
 
-enum status mail_read(struct admin *admin, struct mail *out, struct err *err)
+enum status mail_read(struct admin *admin, const char *path, struct mail *out, struct err *err)
 {
     const struct settings *settings;
     enum status status = admin_settings(admin, &settings, err);
@@ -16,9 +18,11 @@ enum status mail_read(struct admin *admin, struct mail *out, struct err *err)
     out->raw.limit = MAIL_MAX;
     out->fields.max_count = (size_t)settings->sign.max_header_count;
     out->fields.max_bytes = (size_t)settings->sign.max_header_bytes;
-    status = admin_read("-", &out->raw, err);
+    status = admin_read(path, &out->raw, err);
     if (status == ST_OK && out->raw.len == 0)
-        status = err_set(err, ST_INVALID, "no message on standard input");
+        status = err_set(err, ST_INVALID, "no message %s%s",
+                         strcmp(path, "-") == 0 ? "on standard input" : "in ",
+                         strcmp(path, "-") == 0 ? "" : path);
     if (status != ST_OK)
         return status;
     out->crlf = has_crlf(buf_span(&out->raw));

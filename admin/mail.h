@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A message on standard input, as `sign`, `verify` and `probe` take it: with any line ends, kept
+ * A message, as `sign`, `verify` and `probe` take it on standard input: with any line ends, kept
  * as it came and also in the form it has on the wire. One thread.
  */
 #ifndef INKAN_ADMIN_MAIL_H
@@ -19,9 +19,10 @@ struct mail {
     bool crlf;                 /* how the first line of raw ended */
 };
 
-/* Reads all of it into a zeroed mail, with the settings' limits for the header. ST_INVALID when
- * it is no message. Clear with mail_clear also after a failure. */
-enum status mail_read(struct admin *admin, struct mail *out, struct err *err) MUST_CHECK;
+/* Reads all of a file ("-": standard input) into a zeroed mail, with the settings' limits for the
+ * header. ST_INVALID when it is no message. Clear with mail_clear also after a failure. */
+enum status mail_read(struct admin *admin, const char *path, struct mail *out,
+                      struct err *err) MUST_CHECK;
 void mail_clear(struct mail *mail);
 
 /* Appends a header field to the output with the line ends of the message; `value` is all that

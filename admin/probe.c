@@ -121,7 +121,7 @@ static enum status probe(struct admin *admin, const struct args *args, struct er
 {
     struct mail mail = {.crlf = false};
     struct milter_result result = {.verdict = MILTER_ACCEPT};
-    enum status status = mail_read(admin, &mail, err);
+    enum status status = mail_read(admin, "-", &mail, err);
     if (status == ST_OK)
         status = exchange(args, &mail, &result, err);
     if (status == ST_OK)

@@ -123,7 +123,7 @@ static enum status sign(struct admin *admin, const struct args *args, struct err
     (void)args;
     enum status status = decision_init(admin, &decision, err);
     if (status == ST_OK)
-        status = mail_read(admin, &mail, err);
+        status = mail_read(admin, "-", &mail, err);
     if (status == ST_OK) {
         decision_make(&decision, &c);
         status = sign_and_answer(admin, &mail, &decision, err);

@@ -122,7 +122,7 @@ static enum status verify(struct admin *admin, const struct args *args, struct e
         return err_set(err, ST_INVALID, "this version has no DNS resolver: give --records FILE");
     enum status status = read_records(path, &records, err);
     if (status == ST_OK)
-        status = mail_read(admin, &mail, err);
+        status = mail_read(admin, "-", &mail, err);
     if (status == ST_OK)
         status = verify_mail(admin, &mail, records, err);
     recordfile_free(records);

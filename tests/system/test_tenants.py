@@ -89,6 +89,37 @@ def test_a_suspended_tenants_clients_get_no_signature_of_the_provider(inkan, log
     becomes(inkan, ["provider.example"], "a@elsewhere.example", *client)
 
 
+# -- whole messages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header, reason, author", [
+    ("From: a@acme.example\nFrom: b@globex.example\n", "authors", None),
+    ("From: A (x) <a@acme.example>,\n b@globex.example\n", "authors", None),
+    ("Sender: b@globex.example\n", "no_from", None),
+    ("From: =?utf-8?q?b=40globex.example?= <a@acme.example>\nSubject: x\n\nFrom: b@x\n", "sign",
+     "a@acme.example")])
+def test_explain_of_a_message(inkan, folder, header, reason, author):
+    path = f"{folder}/message"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(header)
+    answers = [inkan.run("--json", "explain", "--login", "x@acme.example", "--message", name,
+                         stdin=header.encode()) for name in (path, "-")]
+    assert answers[0].stdout == answers[1].stdout
+    told = json.loads(answers[0].stdout)
+    assert told["reason"] == reason
+    assert [step["text"] for step in told["steps"] if step["step"] == "author"] == (
+        [author] if author else [])
+
+
+def test_explain_refuses_what_is_no_message(inkan, folder):
+    for arguments, words in (((), "--from or --message is missing"),
+                             (("--message", "-"), "no message on standard input"),
+                             (("--message", f"{folder}/none"), f"{folder}/none"),
+                             (("--message", "-", "--from", "a@b.example"), "has From")):
+        answer = inkan.run("explain", *arguments)
+        assert answer.returncode == INVALID and words in answer.stderr, (arguments, answer.stderr)
+
+
 # -- what is done without a key ----------------------------------------------------------------
 
 
