@@ -27,8 +27,8 @@ void explanation_make(struct decision *decision, const struct inquiry *inquiry,
                       struct explanation *out);
 void explanation_clear(struct explanation *explanation);
 
-/* An object with signed, action (sign, unsigned or tempfail), reason, text, domain, tenant, keys and steps; `member` names it inside an
- * object, NULL at the top. */
+/* An object with signed, action (sign, unsigned or tempfail), reason, text, domain, tenant, keys
+ * and steps; `member` names it inside an object, NULL at the top. */
 void explanation_tell(struct output *output, const char *member,
                       const struct explanation *explanation);
 

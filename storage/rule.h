@@ -30,7 +30,8 @@ enum {
 struct rule;
 
 /* Sets pattern and place. A local part stands as it means, without quotes, as authors are compared
- * (dkim/address.h). ST_INVALID with the reason: a domain that is none, `*` in the wrong place, a `.domain` of one label or of more than are looked up (DKIM_CANDIDATES_MAX). */
+ * (dkim/address.h). ST_INVALID with the reason: a domain that is none, `*` in the wrong place, a
+ * `.domain` of one label or of more than are looked up (DKIM_CANDIDATES_MAX). */
 enum status rule_set_pattern(struct rule *rule, struct span text, struct err *err) MUST_CHECK;
 /* Sets i=, given as `@domain` or `local@domain`. ST_INVALID unless its domain is the rule's, which
  * must be set, or lies below it (RFC 6376 3.5). */

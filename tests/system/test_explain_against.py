@@ -282,7 +282,7 @@ def test_what_is_wrong_is_said(moved):
     refused(["--mail-log", "-", "--login", "a"], "--login does not go with --mail-log")
     refused(["--mail-log", "-", "--list", "-"], "not both")
     refused(["--from", "a@b.test", "--all"], "--all goes with")
-    refused([], "--from is missing")
+    refused([], "--from or --message is missing")
     refused(["--list", "/no/such"], "/no/such: No such file")
     refused(["--list", moved.folder], "Is a directory")
     refused(["--list", "-"], "-:2: client 192.0.2: neither an IP address", b"a@b.test\na@b.test 192.0.2\n")
