@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "admin/takeover_headers.h"
-#include "opendkim/peers.h"
+#include "admin/takeover_trust.h"
 
 void takeover_conf_note(const struct takeover_conf *conf, const char *name, enum notes_grade grade,
                         const char *text)
@@ -13,10 +13,10 @@ void takeover_conf_note(const struct takeover_conf *conf, const char *name, enum
               text);
 }
 
-void takeover_conf_fail(struct takeover_making *making, const char *name, const struct err *err)
+void takeover_conf_fail(struct takeover_making *making, const struct err *err)
 {
     if (err->code != ST_TEMP)
-        takeover_conf_note(making->conf, name, NOTES_REFUSED, err->text);
+        takeover_conf_note(making->conf, making->name, NOTES_REFUSED, err->text);
     else if (making->status == ST_OK)
         making->status = err_set(making->err, ST_TEMP, "%s", err->text);
 }
@@ -129,42 +129,6 @@ static bool convert_algorithm(struct takeover_making *making, const char *value,
     return true;
 }
 
-/* -- lists ---------------------------------------------------------------------------------- */
-
-static bool convert_peers(struct takeover_making *making, const char *name, struct buf *out)
-{
-    struct table *table = signing_table(making->conf->signing, name);
-    struct err err = {0};
-    if (table == NULL)
-        return false;
-    enum status status = peers_translate(table, out, &err);
-    if (status != ST_OK)
-        takeover_conf_fail(making, name, &err);
-    return status == ST_OK;
-}
-
-static bool convert_internal(struct takeover_making *making, const char *value, struct buf *out)
-{
-    (void)value;
-    return convert_peers(making, "InternalHosts", out);
-}
-
-static bool convert_exempt(struct takeover_making *making, const char *value, struct buf *out)
-{
-    (void)value;
-    return convert_peers(making, "PeerList", out);
-}
-
-static bool convert_mta(struct takeover_making *making, const char *value, struct buf *out)
-{
-    struct table *table = signing_table(making->conf->signing, "MTA");
-    (void)value;
-    for (size_t i = 0; table != NULL && i < table_count(table); i++)
-        buf_printf(out, "%s%.*s", i > 0 ? ", " : "", (int)table_row_at(table, i).key.len,
-                   table_row_at(table, i).key.data);
-    return true;
-}
-
 /* -- the table ------------------------------------------------------------------------------ */
 
 static const struct {
@@ -185,9 +149,9 @@ static const struct {
     {"sign", "author", "SenderHeaders", takeover_headers_author, false},
     {"sign", "software_header", "SoftwareHeader", convert_flag, true},
     {"sign", "on_store_error", "On-InternalError", convert_error, true},
-    {"trust", "internal_hosts", "InternalHosts", convert_internal, true},
-    {"trust", "exempt", "PeerList", convert_exempt, false},
-    {"trust", "daemon_names", "MTA", convert_mta, true},
+    {"trust", "internal_hosts", "InternalHosts", takeover_trust_internal, true},
+    {"trust", "exempt", "PeerList", takeover_trust_exempt, false},
+    {"trust", "daemon_names", "MTA", takeover_trust_daemons, true},
     {"lifecycle", "algorithms", "SignatureAlgorithm", convert_algorithm, false},
     {"log", "facility", "SyslogFacility", as_it_is, false},
 };
@@ -201,7 +165,7 @@ static bool is_tenant_check(const struct settings_row *row)
 
 /* One that would not load stays as it is. */
 static bool is_valid(struct takeover_making *making, const struct settings_row *row,
-                     const char *name, const struct buf *value)
+                     const struct buf *value)
 {
     struct buf text = BUF_INIT(0);
     struct err err = {0};
@@ -215,7 +179,7 @@ static bool is_valid(struct takeover_making *making, const struct settings_row *
         status = settings_check("the new settings", buf_span(&text), &err);
     buf_clear(&text);
     if (status != ST_OK)
-        takeover_conf_fail(making, name, &err);
+        takeover_conf_fail(making, &err);
     return status == ST_OK;
 }
 
@@ -230,8 +194,9 @@ static bool make_value(struct takeover_making *making, const struct settings_row
             continue;
         if (configuration_find(configuration, name) == NULL && !conversions[i].always)
             return false;
+        making->name = name;
         return conversions[i].make(making, configuration_text(configuration, name), out) &&
-               is_valid(making, row, name, out);
+               is_valid(making, row, out);
     }
     return false;
 }

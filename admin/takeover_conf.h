@@ -24,6 +24,7 @@ enum status takeover_conf_make(const struct takeover_conf *conf, struct buf *out
 /* For those who make its values. */
 struct takeover_making {
     const struct takeover_conf *conf;
+    const char *name;   /* of opendkim.conf, whose value is being made */
     enum status status; /* the first fault that ends it */
     struct err *err;
 };
@@ -32,7 +33,7 @@ struct takeover_making {
 typedef bool takeover_convert(struct takeover_making *making, const char *value, struct buf *out);
 void takeover_conf_note(const struct takeover_conf *conf, const char *name, enum notes_grade grade,
                         const char *text);
-/* ST_TEMP ends it, anything else is noted. */
-void takeover_conf_fail(struct takeover_making *making, const char *name, const struct err *err);
+/* ST_TEMP ends it, anything else is noted for the setting at hand. */
+void takeover_conf_fail(struct takeover_making *making, const struct err *err);
 
 #endif

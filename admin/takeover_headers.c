@@ -64,8 +64,9 @@ static bool read_list(struct takeover_making *making, const char *name, struct b
             append_item(table_row_at(table, i).key, out);
     if (status == ST_OK)
         status = buf_check(out, name, &err);
+    making->name = name;
     if (status != ST_OK)
-        takeover_conf_fail(making, name, &err);
+        takeover_conf_fail(making, &err);
     return status == ST_OK;
 }
 

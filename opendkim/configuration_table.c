@@ -78,7 +78,7 @@ const struct configuration_known configuration_table[] = {
     {"MaximumHeaders", NUMBER, CHANGED, "65536", "headers have a limit of their own"},
     {"MaximumSignedBytes", NUMBER, REFUSED, NULL, "bodies are always signed as a whole (no l=)"},
     {"MaximumSignaturesToVerify", NUMBER, VERIFYING, "3", "see verify.max_signatures"},
-    {"MacroList", TEXT, CHANGED, NULL, "only {daemon_name} and logins can let a client sign"},
+    {"MacroList", TEXT, TAKEN, NULL, "see trust.daemon_names"},
     {"MilterDebug", NUMBER, SERVICE, "0", NULL},
     {"Minimum", TEXT, VERIFYING, NULL, NULL},
     {"MinimumKeyBits", NUMBER, CHANGED, "1024", "RSA keys under 1024 bits are refused (RFC 8301)"},

@@ -105,8 +105,12 @@ SURPRISES = {
         ("notice", CONF, "LocalADSP", "ADSP (RFC 5617) is historic"),
         ("notice", CONF, "ADSPAction", "ADSP (RFC 5617) is historic"),
         ("notice", CONF, "LDAPSoftStart", "called SoftStart in 2.11")]),
-    "macros": (SIMPLE + "MacroList daemon_name=A\n", {}, [
+    "macros": (SIMPLE + "MacroList daemon_name=A,auth_authen=bob\n", {}, [
         ("changed", CONF, "MacroList", "only {daemon_name} and logins")]),
+    "any daemon": (SIMPLE + "MTA B\nMacroList daemon_name\n", {}, [
+        ("refused", CONF, "MacroList", "daemon_name without a value lets every daemon sign")]),
+    "a daemon that cannot be listed": (SIMPLE + "MacroList csl:daemon_name=A:B\n", {}, [
+        ("refused", CONF, "MacroList", "A:B holds a colon")]),
     "who asks directories": (SIMPLE + "LDAPAuthName a\nLDAPAuthRealm b\nLDAPAuthUser c\n", {}, [
         ("taken", CONF, "LDAPAuthName", "is taken over"),
         ("changed", CONF, "LDAPAuthRealm", "asked without a realm"),

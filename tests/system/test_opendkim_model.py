@@ -386,6 +386,8 @@ HOST_CASES = [
     Case("macros from a file", SIMPLE + "MacroList file:{dir}/macros\n",
          [Ask(client="192.0.2.1", daemon=name) for name in ("A", "B", "C")],
          {"macros": "daemon_name A | B\n"}, actions=[SIGN, SIGN, UNSIGNED]),
+    Case("macros, one daemon", SIMPLE + "MacroList daemon_name=A\n",
+         [Ask(client="192.0.2.1", daemon=name) for name in ("A", "B")], actions=[SIGN, UNSIGNED]),
     Case("MacroList takes back what MTA allowed", SIMPLE + "MTA ORIG\nMacroList daemon_name=X\n",
          [Ask(client="192.0.2.1", daemon="ORIG"), Ask(client="192.0.2.1", daemon="X")],
          actions=[UNSIGNED, SIGN]),
