@@ -91,6 +91,15 @@ static bool looks_numeric(const char *text)
                                strspn(text, "0123456789.") == strlen(text));
 }
 
+/* In a refile: `[address]` and `[address]/bits` are a set of letters, which stands for one. */
+static bool is_letter_set(const struct reading *reading)
+{
+    const char *text = reading->text;
+    size_t len = text[0] == '[' ? strspn(text + 1, "0123456789abcdefABCDEF:.") : 0;
+    return reading->regular && len > 0 && text[len + 1] == ']' && strpbrk(text, ":.") != NULL &&
+           (text[len + 2] == '\0' || text[len + 2] == '/');
+}
+
 /* -- patterns ----------------------------------------------------------------------------- */
 
 /* `192.0.2.*` is a network, as far as patterns can tell. */
@@ -187,7 +196,13 @@ static bool translate(struct reading *reading)
         return false;
     memset(reading->text, 0, sizeof reading->text);
     memcpy(reading->text, key.data, key.len);
-    unbracket(reading);
+    if (is_letter_set(reading)) {
+        note(reading, NOTES_CHANGED,
+             "never matched anybody: in a refile: what stands in brackets is one letter of these");
+        return false;
+    }
+    if (!reading->regular)
+        unbracket(reading);
     if (!translate_pattern(reading))
         return false;
     const char *fault = entry_fault(reading->text);

@@ -76,6 +76,10 @@ static const struct contain_case {
      "a.x.test", false},
     {"a pattern with * later", "refile:hosts", "mx*.x.test\n", "192.0.2.1", "mx1.x.test", true},
     {"a pattern of addresses", "refile:hosts", "192.0.2.*\n", "192.0.2.9", "", true},
+    {"IPv6 in brackets, which are a set in a pattern", "refile:hosts", "[::1]\n", "::1", "", false},
+    {"a network in brackets, in a pattern", "refile:hosts", "[10.0.0.0]/8\n", "10.1.2.3", "",
+     false},
+    {"a letter in brackets", "refile:hosts", "[m]x.test\n", "192.0.2.1", "mx.test", true},
     {"a list", "csl:192.0.2.1, .x.test", "", "198.51.100.1", "a.x.test", true},
 };
 
@@ -111,6 +115,10 @@ static const struct translate_case {
     {"file:hosts", "127.0.0.1 myself\n", "127.0.0.1", NULL},
     {"file:hosts", "[2001:db8::1]\n[10.0.0.0]/8\n", "2001:db8::1, 10.0.0.0/8", NULL},
     {"file:hosts", "[192.0.2.1]\n", "192.0.2.1", "up to chance"},
+    {"refile:hosts", "[::1]\n", "", "one letter of these"},
+    {"refile:hosts", "[10.0.0.0]/8\n127.0.0.1\n", "127.0.0.1", "one letter of these"},
+    {"refile:hosts", "![2001:db8::1]\n", "", "one letter of these"},
+    {"refile:hosts", "[m]x.test\n", "", "no equivalent"},
     {"file:hosts", "*.example.com\n", ".example.com", "matched nobody"},
     {"refile:hosts", "*.example.com\n", ".example.com", "its own exception"},
     {"refile:hosts", "mx*.example.com\n", "", "no equivalent"},
