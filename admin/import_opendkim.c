@@ -40,6 +40,13 @@ static bool names_file(struct span type)
            span_equal_nocase(type, SPAN_LIT("refile")) || span_equal_nocase(type, SPAN_LIT("db"));
 }
 
+/* As OpenDKIM tells a data base by its name. */
+static const char *type_of(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 3 && strcmp(path + len - 3, ".db") == 0 ? "db" : "file";
+}
+
 static void make_absolute(const char *value, struct buf *out)
 {
     size_t colon = span_find(span_str(value), ':');
@@ -50,7 +57,8 @@ static void make_absolute(const char *value, struct buf *out)
     if (whole != NULL && typed)
         buf_printf(out, "%.*s:%s", (int)type.len, type.data, whole);
     else
-        buf_printf(out, "%s%s", whole != NULL ? "file:" : "", whole != NULL ? whole : value);
+        buf_printf(out, "%s%s%s", whole != NULL ? type_of(value) : "", whole != NULL ? ":" : "",
+                   whole != NULL ? whole : value);
     free(whole);
 }
 
@@ -173,15 +181,26 @@ static enum status make_conf(struct migration *m, struct err *err)
     return status == ST_OK ? takeover_conf_make(&conf, &m->conf, err) : status;
 }
 
-/* Never over a file that is there, which is better known before the store is changed. */
+/* Never over a file that is there. That, and whether there is a place for it, is better known
+ * before the store is changed. */
 static enum status check_conf(const struct migration *m, struct err *err)
 {
     struct stat known;
     const char *path = args_option(m->args, "--write-conf");
-    if (path != NULL && lstat(path, &known) == 0)
+    if (path == NULL)
+        return ST_OK;
+    if (lstat(path, &known) == 0)
         return err_set(err, ST_CONFLICT,
                        "--write-conf: %s: is there already and is not written over", path);
-    return ST_OK;
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash != NULL ? span_dup(span_of(path, (size_t)(slash + 1 - path))) : strdup(".");
+    if (folder == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    bool fine = access(folder, W_OK | X_OK) == 0;
+    int fault = errno;
+    free(folder);
+    return fine ? ST_OK : err_set(err, ST_INVALID, "--write-conf: %s: %s", path, strerror(fault));
 }
 
 static enum status write_conf(const struct migration *m, struct err *err)

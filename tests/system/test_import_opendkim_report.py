@@ -283,9 +283,20 @@ def test_settings_are_never_written_over(move):
     os.unlink(move.written)
     os.symlink("/nowhere/else", move.written)
     assert move.run("--yes", "--write-conf", move.written).returncode == CONFLICT
-    answer = move.run("--yes", "--write-conf", f"{move.folder}/none/inkan.conf")
-    assert answer.returncode == INVALID and "No such file or directory" in answer.stderr
-    assert answer.report["added"] == 2
+
+
+def test_where_settings_cannot_be_written_is_known_before_anything_is(move, monkeypatch):
+    configure(move, PATTERNS, keys=KEYS, rules=TWO)
+    for options in (["--yes"], []):
+        for place, fault in (("none/inkan.conf", "No such file or directory"),
+                             ("rsa.pem/inkan.conf", "Not a directory")):
+            answer = move.run(*options, "--write-conf", f"{move.folder}/{place}")
+            assert answer.returncode == INVALID, answer
+            assert answer.stderr == f"inkan: --write-conf: {move.folder}/{place}: {fault}\n"
+            assert answer.stdout == "" and move.inkan.json("domain", "list") == []
+    monkeypatch.chdir(move.folder)
+    assert move.run("--yes", "--write-conf", "written.conf").returncode == DONE
+    assert os.path.exists(move.written)
 
 
 def test_a_tenant_for_each_domain(move):
@@ -626,6 +637,14 @@ def test_tables_alone(move):
     report = move.run(*options_of(move, signing_table="file:{dir}/others", internal_hosts="{dir}/hosts")).report
     assert [key["domain"] for key in report["key_list"]] == ["example.org"]
     assert "internal_hosts = 192.0.2.0/24\n" in report["conf"]
+
+
+def test_a_bare_name_is_of_the_type_that_opendkim_takes_it_for(move):
+    """Also on the command line: of what ends in .db, Berkeley DB."""
+    write_files({"kt.db": {"k1": "example.com:s1:{dir}/rsa.pem"}, "st.db": {"example.com": "k1"}}, move.place)
+    report = move.run(*options_of(move, key_table="{dir}/kt.db", signing_table="{dir}/st.db"),
+                      config=False).report
+    assert [key["domain"] for key in report["key_list"]] == ["example.com"], report
 
 
 def test_what_dns_shows_is_told(move):
