@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/takeover_conf.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/takeover_headers.h"
@@ -15,10 +18,14 @@ void takeover_conf_note(const struct takeover_conf *conf, const char *name, enum
 
 void takeover_conf_fail(struct takeover_making *making, const struct err *err)
 {
+    struct buf text = BUF_INIT(0);
+    buf_printf(&text, "%s; [%s] %s stays as it is", err->text, making->row->section,
+               making->row->key);
     if (err->code != ST_TEMP)
-        takeover_conf_note(making->conf, making->name, NOTES_REFUSED, err->text);
+        takeover_conf_note(making->conf, making->name, NOTES_REFUSED, buf_cstr(&text));
     else if (making->status == ST_OK)
         making->status = err_set(making->err, ST_TEMP, "%s", err->text);
+    buf_clear(&text);
 }
 
 static void append_lower(struct span text, struct buf *out)
@@ -36,30 +43,51 @@ static bool as_it_is(struct takeover_making *making, const char *value, struct b
     return true;
 }
 
-/* inet:port[@host], inet6:port[@host], local:/path, unix:/path or a path. */
+/* The socket is made by another user than OpenDKIM's, and in another service. */
+static void convert_path(struct takeover_making *making, struct span path, struct buf *out)
+{
+    buf_append_str(out, "unix:");
+    buf_append_span(out, path);
+    if (span_has_prefix(path, SPAN_LIT("/")))
+        takeover_conf_note(making->conf, "Socket", NOTES_CHANGED,
+                           "the socket's group is that of server.group, and its folder must be "
+                           "there without OpenDKIM and writable to inkand's service");
+}
+
+/* A port may be the name of a service; without a host it is open on all addresses. */
+static void convert_port(struct span kind, struct span rest, struct buf *out)
+{
+    struct span port = span_head(rest, span_find(rest, '@'));
+    char *name = span_dup(port);
+    const struct servent *service = name != NULL ? getservbyname(name, "tcp") : NULL;
+    free(name);
+    append_lower(kind, out);
+    buf_append_char(out, ':');
+    if (service != NULL)
+        buf_printf(out, "%u", ntohs((uint16_t)service->s_port));
+    else
+        buf_append_span(out, port);
+    if (port.len < rest.len)
+        buf_append_span(out, span_from(rest, port.len));
+    else
+        buf_append_str(out, span_equal_nocase(kind, SPAN_LIT("inet")) ? "@0.0.0.0" : "@::");
+}
+
+/* inet:port[@host], inet6:port[@host], local:/path, unix:/path, :/path or a path. */
 static bool convert_socket(struct takeover_making *making, const char *value, struct buf *out)
 {
     struct span text = span_trim(span_str(value));
     size_t colon = span_find(text, ':');
     struct span kind = span_head(text, colon), rest = span_from(text, colon + 1);
-    bool inet = span_equal_nocase(kind, SPAN_LIT("inet"));
-    (void)making;
-    if (text.len > 0 && text.data[0] == '/') {
-        buf_append_str(out, "unix:");
-        buf_append_span(out, text);
-    } else if (span_equal_nocase(kind, SPAN_LIT("local")) ||
-               span_equal_nocase(kind, SPAN_LIT("unix"))) {
-        buf_append_str(out, "unix:");
-        buf_append_span(out, rest);
-    } else if (inet || span_equal_nocase(kind, SPAN_LIT("inet6"))) {
-        append_lower(kind, out);
-        buf_append_char(out, ':');
-        buf_append_span(out, rest);
-        if (span_find(rest, '@') == rest.len)
-            buf_append_str(out, inet ? "@0.0.0.0" : "@::");
-    } else {
-        return false;
-    }
+    if (span_equal_nocase(kind, SPAN_LIT("inet")) || span_equal_nocase(kind, SPAN_LIT("inet6")))
+        convert_port(kind, rest, out);
+    else if (span_has_prefix(text, SPAN_LIT("/")))
+        convert_path(making, text, out);
+    else if (kind.len == 0 || span_equal_nocase(kind, SPAN_LIT("local")) ||
+             span_equal_nocase(kind, SPAN_LIT("unix")))
+        convert_path(making, rest, out);
+    else
+        buf_append_span(out, text); /* which is refused */
     return true;
 }
 
@@ -72,36 +100,20 @@ static bool convert_mode(struct takeover_making *making, const char *value, stru
     return true;
 }
 
-static bool convert_user(struct takeover_making *making, const char *value, struct buf *out)
-{
-    struct span text = span_str(value);
-    (void)making;
-    buf_append_span(out, span_head(text, span_find(text, ':')));
-    return true;
-}
-
-static bool convert_group(struct takeover_making *making, const char *value, struct buf *out)
-{
-    struct span text = span_str(value);
-    (void)making;
-    buf_append_span(out, span_from(text, span_find(text, ':') + 1));
-    return out->len > 0;
-}
-
 static bool convert_umask(struct takeover_making *making, const char *value, struct buf *out)
 {
-    int64_t mask = configuration_number(making->conf->configuration, "UMask");
     (void)value;
-    buf_printf(out, "%04o", (unsigned)(0777 & ~mask));
-    return mask >= 0 && mask <= 0777;
+    buf_printf(out, "%04o",
+               (unsigned)(0777 & ~configuration_number(making->conf->configuration, "UMask")));
+    return true;
 }
 
 static bool convert_ttl(struct takeover_making *making, const char *value, struct buf *out)
 {
-    int64_t seconds = configuration_number(making->conf->configuration, "SignatureTTL");
     (void)value;
-    buf_printf(out, "%llds", (long long)seconds);
-    return seconds >= 0;
+    buf_printf(out, "%llds",
+               (long long)configuration_number(making->conf->configuration, "SignatureTTL"));
+    return true;
 }
 
 static bool convert_flag(struct takeover_making *making, const char *value, struct buf *out)
@@ -129,111 +141,189 @@ static bool convert_algorithm(struct takeover_making *making, const char *value,
     return true;
 }
 
+/* OpenDKIM signs for whoever logs in and for internal hosts, without a setting for it. */
+static bool convert_yes(struct takeover_making *making, const char *value, struct buf *out)
+{
+    (void)making;
+    (void)value;
+    buf_append_str(out, "yes");
+    return true;
+}
+
+/* It knows no tenants: who logs in may sign for all. `log` does that and tells. */
+static bool convert_tenants(struct takeover_making *making, const char *value, struct buf *out)
+{
+    (void)making;
+    (void)value;
+    buf_append_str(out, "log");
+    return true;
+}
+
 /* -- the table ------------------------------------------------------------------------------ */
 
-static const struct {
+struct conversion {
     const char *section, *key;
-    const char *name; /* in opendkim.conf */
+    const char *name; /* in opendkim.conf; NULL: it has no setting for it */
     takeover_convert *make;
     bool always; /* also when opendkim.conf does not say; then with its default or NULL */
-} conversions[] = {
+};
+
+/* All that decides who gets a signature and what is signed is there `always`. */
+static const struct conversion conversions[] = {
     {"server", "listen", "Socket", convert_socket, false},
     {"server", "mode", "Mode", convert_mode, true},
-    {"server", "user", "UserID", convert_user, false},
-    {"server", "group", "UserID", convert_group, false},
     {"server", "socket_mode", "UMask", convert_umask, false},
     {"sign", "canonicalization", "Canonicalization", as_it_is, true},
     {"sign", "headers", "SignHeaders", takeover_headers_sign, true},
     {"sign", "oversign", "OverSignHeaders", takeover_headers_oversign, true},
     {"sign", "expiry", "SignatureTTL", convert_ttl, true},
-    {"sign", "author", "SenderHeaders", takeover_headers_author, false},
+    {"sign", "author", "SenderHeaders", takeover_headers_author, true},
     {"sign", "software_header", "SoftwareHeader", convert_flag, true},
     {"sign", "on_store_error", "On-InternalError", convert_error, true},
     {"trust", "internal_hosts", "InternalHosts", takeover_trust_internal, true},
-    {"trust", "exempt", "PeerList", takeover_trust_exempt, false},
+    {"trust", "authenticated", NULL, convert_yes, true},
     {"trust", "daemon_names", "MTA", takeover_trust_daemons, true},
+    {"trust", "tenant_check", NULL, convert_tenants, true},
+    {"trust", "internal_is_provider", NULL, convert_yes, true},
+    {"trust", "exempt", "PeerList", takeover_trust_exempt, true},
     {"lifecycle", "algorithms", "SignatureAlgorithm", convert_algorithm, false},
     {"log", "facility", "SyslogFacility", as_it_is, false},
 };
-enum { CONVERSIONS = sizeof conversions / sizeof conversions[0] };
 
-/* OpenDKIM knows no tenants: who logs in may sign for all. `log` does that and tells. */
-static bool is_tenant_check(const struct settings_row *row)
+static bool is_of(const struct settings_row *row, const char *section, const char *key)
 {
-    return strcmp(row->section, "trust") == 0 && strcmp(row->key, "tenant_check") == 0;
+    return strcmp(row->section, section) == 0 && strcmp(row->key, key) == 0;
+}
+
+static const struct conversion *find_conversion(const struct settings_row *row)
+{
+    for (size_t i = 0; i < sizeof conversions / sizeof conversions[0]; i++)
+        if (is_of(row, conversions[i].section, conversions[i].key))
+            return &conversions[i];
+    return NULL;
+}
+
+/* -- one setting ---------------------------------------------------------------------------- */
+
+/* Puts the value as `inkan conf show` has it. */
+static void show(const struct settings *settings, const struct settings_row *row, struct buf *value)
+{
+    struct settings_walk walk = {.settings = settings};
+    struct settings_row each;
+    buf_reset(value);
+    while (settings_next(&walk, &each))
+        if (is_of(&each, row->section, row->key))
+            buf_append_str(value, each.value);
 }
 
 /* One that would not load stays as it is. */
-static bool is_valid(struct takeover_making *making, const struct settings_row *row,
-                     const struct buf *value)
+static bool is_valid(struct takeover_making *making, struct buf *value)
 {
     struct buf text = BUF_INIT(0);
+    struct settings *settings = NULL;
     struct err err = {0};
     struct span made = buf_span(value);
-    buf_printf(&text, "[%s]\n%s = ", row->section, row->key);
+    buf_printf(&text, "[%s]\n%s = ", making->row->section, making->row->key);
     buf_append_span(&text, made);
     enum status status = buf_check(&text, "settings", &err);
     if (status == ST_OK && span_find(made, '\n') < made.len)
         status = err_set(&err, ST_INVALID, "has a line end in it");
     if (status == ST_OK)
-        status = settings_check("the new settings", buf_span(&text), &err);
-    buf_clear(&text);
-    if (status != ST_OK)
+        status = settings_read("the new settings", buf_span(&text), &settings, &err);
+    if (status == ST_OK)
+        show(settings, making->row, value);
+    else
         takeover_conf_fail(making, &err);
+    settings_free(settings);
+    buf_clear(&text);
     return status == ST_OK;
 }
 
-static bool make_value(struct takeover_making *making, const struct settings_row *row,
+static bool make_value(struct takeover_making *making, const struct conversion *conversion,
                        struct buf *out)
 {
     const struct configuration *configuration = making->conf->configuration;
-    for (size_t i = 0; i < CONVERSIONS; i++) {
-        const char *name = conversions[i].name;
-        if (strcmp(conversions[i].section, row->section) != 0 ||
-            strcmp(conversions[i].key, row->key) != 0)
-            continue;
-        if (configuration_find(configuration, name) == NULL && !conversions[i].always)
-            return false;
-        making->name = name;
-        return conversions[i].make(making, configuration_text(configuration, name), out) &&
-               is_valid(making, row, out);
-    }
-    return false;
+    const char *name = conversion->name;
+    if (!conversion->always && configuration_find(configuration, name) == NULL)
+        return false;
+    making->name = name;
+    return conversion->make(making, name != NULL ? configuration_text(configuration, name) : NULL,
+                            out) &&
+           is_valid(making, out);
 }
 
-static void write_row(struct takeover_making *making, const struct settings_row *row,
-                      const char **section_io, struct buf *out)
+/* But for blanks. */
+static bool is_same(const char *a, const char *b)
 {
+    for (;; a++, b++) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+        if (*a != *b || *a == '\0')
+            return *a == *b;
+    }
+}
+
+/* What the present settings say of signing, and OpenDKIM does not. */
+static void note_present(const struct takeover_making *making, const struct conversion *conversion,
+                         const char *value)
+{
+    const struct settings_row *row = making->row;
+    const struct notes_place place = {making->conf->settings->path, (size_t)row->line};
+    bool decides = strcmp(row->section, "sign") == 0 || strcmp(row->section, "trust") == 0;
+    if (row->line == 0 || !decides)
+        return;
+    if (conversion == NULL)
+        notes_add(making->conf->notes, NOTES_CHANGED, place,
+                  "[%s] %s stays as it is; OpenDKIM has nothing like it", row->section, row->key);
+    else if (value != NULL && !is_same(row->value, value))
+        notes_add(
+            making->conf->notes, NOTES_CHANGED, place,
+            "[%s] %s: the present value \"%.200s\" is not what OpenDKIM does, and is replaced",
+            row->section, row->key, row->value);
+}
+
+/* -- the file ------------------------------------------------------------------------------- */
+
+static void write_value(const struct settings_row *row, const char *value, const char **section_io,
+                        struct buf *out)
+{
+    if (*section_io == NULL || strcmp(*section_io, row->section) != 0)
+        buf_printf(out, "%s[%s]\n", *section_io != NULL ? "\n" : "", row->section);
+    *section_io = row->section;
+    if (is_of(row, "trust", "tenant_check"))
+        buf_append_str(out,
+                       "# As OpenDKIM, which lets any login sign for any domain. When the log "
+                       "has no lines\n# \"tenant_check:\" that should not be there: enforce\n");
+    buf_printf(out, "%s =%s%s\n", row->key, value[0] != '\0' ? " " : "", value);
+}
+
+/* What is empty by default need not be said. */
+static void write_row(struct takeover_making *making, const char **section_io, struct buf *out)
+{
+    const struct settings_row *row = making->row;
+    const struct conversion *conversion = find_conversion(row);
     struct buf value = BUF_INIT(0);
-    bool made = make_value(making, row, &value);
-    if (is_tenant_check(row)) {
-        buf_append_str(&value, "log");
-        made = true;
-    }
-    if (made || row->line != 0) {
-        if (*section_io == NULL || strcmp(*section_io, row->section) != 0)
-            buf_printf(out, "%s[%s]\n", *section_io != NULL ? "\n" : "", row->section);
-        *section_io = row->section;
-        if (is_tenant_check(row))
-            buf_append_str(out,
-                           "# As OpenDKIM, which lets any login sign for any domain. When the log "
-                           "has no lines\n# \"tenant_check:\" that should not be there: enforce\n");
-        const char *text = made ? buf_cstr(&value) : row->value;
-        buf_printf(out, "%s =%s%s\n", row->key, text[0] != '\0' ? " " : "", text);
-    }
+    bool made = conversion != NULL && make_value(making, conversion, &value);
+    note_present(making, conversion, made ? buf_cstr(&value) : NULL);
+    if (row->line != 0 || (made && (value.len > 0 || row->fallback[0] != '\0')))
+        write_value(row, made ? buf_cstr(&value) : row->value, section_io, out);
     buf_clear(&value);
 }
 
 enum status takeover_conf_make(const struct takeover_conf *conf, struct buf *out, struct err *err)
 {
-    struct takeover_making making = {.conf = conf, .err = err};
     struct settings_walk walk = {.settings = conf->settings};
     struct settings_row row;
+    struct takeover_making making = {.conf = conf, .row = &row, .err = err};
+    struct settings *settings = NULL;
     const char *section = NULL;
     while (settings_next(&walk, &row))
-        write_row(&making, &row, &section, out);
+        write_row(&making, &section, out);
     enum status status = making.status;
     if (status == ST_OK)
         status = buf_check(out, "settings", err);
-    return status == ST_OK ? settings_check("the new settings", buf_span(out), err) : status;
+    if (status == ST_OK)
+        status = settings_read("the new settings", buf_span(out), &settings, err);
+    settings_free(settings);
+    return status;
 }

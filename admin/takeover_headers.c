@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/takeover_headers.h"
 
+/* What OpenDKIM 2.11 signs without SignHeaders. */
+#define USUAL                                                                                      \
+    "From, Reply-To, Subject, Date, To, Cc, In-Reply-To, References, Resent-Date, Resent-From, "   \
+    "Resent-Sender, Resent-To, Resent-Cc, List-Id, List-Help, List-Unsubscribe, "                  \
+    "List-Subscribe, List-Post, List-Owner, List-Archive"
+
 static void append_item(struct span item, struct buf *out)
 {
     buf_append_str(out, out->len > 0 ? ", " : "");
@@ -32,17 +38,24 @@ static bool is_removed(struct span list, struct span word)
     return false;
 }
 
-/* Adds the items of a list that neither another list removes nor are there already. */
-static void add_items(struct span list, struct span removed, struct span omitted, struct buf *out)
+/* Which items of a list are added. */
+struct choice {
+    struct span removed, omitted; /* lists of what is not */
+    bool plus;                    /* only those with a plus before them */
+};
+
+/* None twice. */
+static void add_items(struct span list, const struct choice *choice, struct buf *out)
 {
     struct span item;
     while (span_next(&list, ',', &item)) {
         item = span_trim(item);
-        if (item.len > 0 && item.data[0] == '+')
+        bool plus = span_has_prefix(item, SPAN_LIT("+"));
+        if (plus)
             item = span_from(item, 1);
         bool wanted = item.len > 0 && item.data[0] != '-' && item.data[0] != '*' &&
-                      !is_removed(removed, item) && !has_item(omitted, item) &&
-                      !has_item(buf_span(out), item);
+                      (plus || !choice->plus) && !is_removed(choice->removed, item) &&
+                      !has_item(choice->omitted, item) && !has_item(buf_span(out), item);
         if (wanted)
             append_item(item, out);
     }
@@ -70,37 +83,40 @@ static bool read_list(struct takeover_making *making, const char *name, struct b
     return status == ST_OK;
 }
 
-/* `*` is what is signed anyway, `+name` more, `-name` less; a plain list is that list. */
-static void make_list(struct takeover_making *making, struct span list, struct span omitted,
-                      struct buf *out)
-{
-    if (has_item(list, SPAN_LIT("*")) || span_find(list, '+') < list.len ||
-        span_find(list, '-') == 0)
-        add_items(span_str(making->conf->settings->sign.headers), list, omitted, out);
-    add_items(list, list, omitted, out);
-}
-
 static bool is_set(const struct takeover_making *making, const char *name)
 {
     return configuration_text(making->conf->configuration, name) != NULL;
 }
 
+/* `*` is what is signed without the list, then `+name` more and `-name` less; without it the list
+ * is as it stands. From is always signed. */
+static void choose(struct span list, struct span omitted, struct buf *out)
+{
+    bool usual = has_item(list, SPAN_LIT("*"));
+    struct choice choice = {{NULL, 0}, omitted, false};
+    if (usual) {
+        choice.removed = list;
+        add_items(SPAN_LIT(USUAL), &choice, out);
+        choice.plus = true;
+    }
+    add_items(list, &choice, out);
+    if (out->len == 0)
+        buf_append_str(out, "From");
+}
+
 bool takeover_headers_sign(struct takeover_making *making, const char *value, struct buf *out)
 {
     struct buf list = BUF_INIT(0), omitted = BUF_INIT(0);
-    bool omits = is_set(making, "OmitHeaders");
-    bool made = value != NULL || omits;
     if (value == NULL)
-        buf_append_str(&list, "*");
-    else
-        made = read_list(making, "SignHeaders", &list);
-    if (made && omits)
+        buf_append_char(&list, '*');
+    bool made = value == NULL || read_list(making, "SignHeaders", &list);
+    if (made && is_set(making, "OmitHeaders"))
         made = read_list(making, "OmitHeaders", &omitted);
     if (made)
-        make_list(making, buf_span(&list), buf_span(&omitted), out);
+        choose(buf_span(&list), buf_span(&omitted), out);
     buf_clear(&list);
     buf_clear(&omitted);
-    return made && out->len > 0;
+    return made;
 }
 
 bool takeover_headers_oversign(struct takeover_making *making, const char *value, struct buf *out)
@@ -108,7 +124,7 @@ bool takeover_headers_oversign(struct takeover_making *making, const char *value
     struct buf list = BUF_INIT(0);
     bool made = value == NULL || read_list(making, "OverSignHeaders", &list);
     if (made)
-        add_items(buf_span(&list), SPAN_LIT(""), SPAN_LIT(""), out);
+        add_items(buf_span(&list), &(struct choice){{NULL, 0}, {NULL, 0}, false}, out);
     buf_clear(&list);
     return made; /* without it nothing was */
 }
@@ -117,8 +133,9 @@ bool takeover_headers_author(struct takeover_making *making, const char *value, 
 {
     struct buf list = BUF_INIT(0);
     struct span first = {NULL, 0};
-    (void)value;
-    bool made = read_list(making, "SenderHeaders", &list);
+    if (value == NULL)
+        buf_append_str(&list, "From");
+    bool made = value == NULL || read_list(making, "SenderHeaders", &list);
     struct span rest = buf_span(&list);
     made = made && span_next(&rest, ',', &first);
     if (made && !span_equal_nocase(span_trim(first), SPAN_LIT("From")))

@@ -291,14 +291,19 @@ enum status settings_load(const char *path, struct buf *problems, struct buf *wa
     return status;
 }
 
-enum status settings_check(const char *name, struct span text, struct err *err)
+enum status settings_read(const char *name, struct span text, struct settings **out,
+                          struct err *err)
 {
-    struct settings *settings = NULL;
-    enum status status = settings_load(NULL, NULL, NULL, &settings, err);
-    struct reader reader = {.path = name, .settings = settings, .err = err};
+    struct reader reader = {.path = name, .err = err};
+    enum status status = settings_load(NULL, NULL, NULL, out, err);
+    if (status != ST_OK)
+        return status;
+    reader.settings = *out;
+    status = read_all(&reader, text);
     if (status == ST_OK)
-        status = read_all(&reader, text);
-    settings_free(settings);
+        return ST_OK;
+    settings_free(*out);
+    *out = NULL;
     return status;
 }
 

@@ -115,9 +115,10 @@ const char *settings_path(const char *given);
  * of NULL everything is default. */
 enum status settings_load(const char *path, struct buf *problems, struct buf *warnings,
                           struct settings **out, struct err *err) MUST_CHECK;
-/* Whether a file of that text would load: ST_INVALID with its first fault, in which it is called
- * `name`. */
-enum status settings_check(const char *name, struct span text, struct err *err) MUST_CHECK;
+/* Reads a text as settings_load would a file that holds it: ST_INVALID with its first fault, in
+ * which it is called `name`. */
+enum status settings_read(const char *name, struct span text, struct settings **out,
+                          struct err *err) MUST_CHECK;
 void settings_free(struct settings *settings);
 /* A copy in which the settings have the values that trust.shadow gives them; NULL when it gives
  * none. Freed with settings_free. */

@@ -169,7 +169,7 @@ const struct configuration_known configuration_table[] = {
     {"TrustSignaturesFrom", TEXT, VERIFYING, NULL, NULL},
     {"UMask", NUMBER, TAKEN, NULL, "see server.socket_mode"},
     {"UnprotectedKey", TEXT, VERIFYING, "none", NULL},
-    {"UserID", TEXT, TAKEN, NULL, "see server.user"},
+    {"UserID", TEXT, CHANGED, NULL, "server.user stays, for it is who can open the store"},
     {"VBR-Certifiers", TEXT, REFUSED, NULL, "VBR-Info fields are not added"},
     {"VBR-PurgeFields", FLAG, REFUSED, "no", "VBR-Info fields are not taken out"},
     {"VBR-TrustedCertifiers", TEXT, VERIFYING, NULL, NULL},

@@ -114,6 +114,23 @@ def test_the_tutorial_without_tables(folder):
         assert (report["keys"], report["refused"]) == (1, 0)
 
 
+FIELDS = ("Sender Reply-To Subject Date To Cc Message-ID In-Reply-To References MIME-Version Content-Type "
+          "Content-Transfer-Encoding Resent-Date Resent-From Resent-Sender Resent-To Resent-Cc Resent-Message-ID "
+          "List-Id List-Help List-Unsubscribe List-Unsubscribe-Post List-Subscribe List-Post List-Owner List-Archive "
+          "Received Comments Keywords X-Mine Autocrypt").split()
+
+
+@pytest.mark.parametrize("lists", ["", "SignHeaders *,+X-Mine,-Subject", "OmitHeaders Subject,To", "SignHeaders From,To",
+                                   "SignHeaders -Subject", "SignHeaders From,To,Cc,-To", "SignHeaders *,Comments\nOmitHeaders Date"])
+def test_the_same_fields_are_signed(lists, place):
+    message = "".join(f"{name}: x\r\n" for name in FIELDS) + "From: a@example.com\r\n\r\nHi\r\n"
+    with Move(place["dir"]) as move:
+        move.start_opendkim(fill(SIMPLE, place) + lists + "\n").take_over()
+        before, after = (sorted(signatures_of(signed)[0]["h"].lower().split(":"))
+                         for signed in move.sign(message.encode()))
+        assert before == after
+
+
 # -- the same rows in tables of every kind ----------------------------------------------------
 
 ROWS = {"ann@one.test": "k1", "one.test": "k2", ".two.test": "k3", "bob@*": "k3", "three.test": "k3"}

@@ -219,9 +219,8 @@ def test_settings_that_are_written(move):
               "SoftwareHeader yes\nInternalHosts 127.0.0.1,192.0.2.0/24,.example.com\n")
     assert move.run("--yes", "--write-conf", move.written).returncode == DONE
     text = octets(move.written).decode()
-    for line in (f"listen = inet:{move.port}@127.0.0.1", "mode = s", "user = nobody", "group = nogroup",
-                 "socket_mode = 0770", "canonicalization = relaxed/simple", "headers = from, to, subject",
-                 "expiry = 86400s", "software_header = yes", "daemon_names = MSA", "tenant_check = log",
+    for line in (f"listen = inet:{move.port}@127.0.0.1", "mode = s", "socket_mode = 0770", "canonicalization = relaxed/simple", "headers = from, to, subject",
+                 "expiry = 1d", "software_header = yes", "daemon_names = MSA", "tenant_check = log",
                  "internal_hosts = 127.0.0.1, 192.0.2.0/24, .example.com",
                  f"url = sqlite:{move.inkan.database}"):
         assert re.search(rf"^{re.escape(line)}$", text, re.I | re.M), (line, text)
@@ -231,11 +230,101 @@ def test_settings_that_are_written(move):
 
 
 def written_settings(move):
-    """Of [sign], as they are read from the file that was written."""
+    """{section.key: value}, as they are read from the file that was written."""
     shown = subprocess.run([f"{BUILD}/inkan", "-c", move.written, "--json", "conf", "show"], capture_output=True,
                            text=True, env=SANITIZER_ENV, check=False)
     assert shown.returncode == DONE, shown.stderr
-    return {row["key"]: row["value"] for row in json.loads(shown.stdout) if row["section"] == "sign"}
+    return {f"{row['section']}.{row['key']}": row["value"] for row in json.loads(shown.stdout)}
+
+
+def test_the_user_stays_who_can_open_the_store(move):
+    """Together with the group, whatever UserID says."""
+    for user, group in (("nobody", "nogroup"), ("nobody", None), (None, None)):
+        move.inkan.configure(server__user=user, server__group=group)
+        configure(move, SIMPLE + "UserID opendkim:mail\n")
+        report = move.run("--yes", "--write-conf", move.written).report
+        settings = written_settings(move)
+        assert (settings["server.user"], settings["server.group"]) == (user or "", group or "")
+        number = line_of(move.conf, "UserID")
+        assert ("changed", CONF, number, "UserID: is different here: server.user stays, for it is who can open "
+                "the store") in notes(report)
+        os.unlink(move.written)
+
+
+def test_a_unix_socket_is_in_other_hands(move):
+    for socket, path in (("local:{dir}/a.sock",) * 2, ("unix:{dir}/a.sock",) * 2, ("{dir}/a.sock",) * 2,
+                         (":{dir}/a.sock",) * 2):
+        configure(move, SIMPLE + f"Socket {socket}\n")
+        report = move.run("--yes", "--write-conf", move.written).report
+        assert written_settings(move)["server.listen"] == f"unix:{move.folder}/a.sock", path
+        assert [note for note in notes(report, "changed") if "the socket's group is that of server.group" in note[3]]
+        os.unlink(move.written)
+
+
+PRESENT = {
+    "sign.canonicalization": ("relaxed/relaxed", "simple/simple"), "sign.headers": ("From, Subject", None),
+    "sign.oversign": ("Subject", ""), "sign.expiry": ("3d", "0"), "sign.author": ("from,sender,envelope", "from"),
+    "sign.software_header": ("yes", "no"), "sign.on_store_error": ("accept", "tempfail"),
+    "trust.internal_hosts": ("192.0.2.0/24", "127.0.0.1, ::1"), "trust.authenticated": ("no", "yes"),
+    "trust.daemon_names": ("ORIG", ""), "trust.tenant_check": ("off", "log"),
+    "trust.internal_is_provider": ("no", "yes"), "trust.exempt": ("192.0.2.1", ""),
+}
+KEPT = {"sign.provider_domain": "example.net", "trust.shadow": "internal_is_provider = no",
+        "sign.max_header_count": "100"}
+
+
+def test_what_decides_about_signing_is_as_opendkim_has_it(move):
+    """The present settings say of all of it something else, opendkim.conf nothing."""
+    for name, value in {**{name: mine for name, (mine, _) in PRESENT.items()}, **KEPT}.items():
+        move.inkan.configure(**{name.replace(".", "__"): value})
+    report = configure(move, SIMPLE).run("--yes", "--write-conf", move.written).report
+    settings = written_settings(move)
+    told = {re.match(r"\[(\w+)\] (\w+)", note[3]).expand(r"\1.\2"): note for note in notes(report, "changed")
+            if note[1] == "inkan.conf"}
+    assert set(told) == {*PRESENT, *KEPT}
+    for name, (mine, theirs) in PRESENT.items():
+        assert f'the present value "{mine}" is not what OpenDKIM does, and is replaced' in told[name][3]
+        assert told[name][1:3] == ("inkan.conf", line_of(move.inkan.conf, name.partition(".")[2] + " ="))
+        assert theirs is None or settings[name] == theirs, name
+    for name, value in KEPT.items():
+        assert settings[name] == value and "OpenDKIM has nothing like it" in told[name][3], name
+    assert move.run().report["conf"] == octets(move.written).decode()
+
+
+def test_what_is_the_same_already_is_not_told(move):
+    move.inkan.configure(sign__expiry="60m", trust__internal_hosts="127.0.0.1,::1", sign__headers="From,To")
+    report = configure(move, SIMPLE + "SignatureTTL 3600\nSignHeaders From, To\n").run().report
+    assert [note for note in notes(report, "changed") if note[1] != CONF] == []
+
+
+# What OpenDKIM may have and no setting here can: the setting, and what of it is told.
+IMPOSSIBLE = {
+    "SyslogFacility none": "log.facility", "SignatureTTL 99999999999": "sign.expiry", "SignatureTTL -5": "sign.expiry",
+    "Socket inet:99999@localhost": "server.listen", "Socket inet:no-such-service@localhost": "server.listen",
+    "Socket inet:0@localhost": "server.listen", "Socket 8891": "server.listen", "Socket foo": "server.listen",
+    "Socket local:foo": "server.listen", "Socket foo:/bar": "server.listen", "SignHeaders a b c": "sign.headers",
+    "OversignHeaders From,Bogus:Name": "sign.oversign", "Canonicalization nowsp": "sign.canonicalization",
+}
+
+
+@pytest.mark.parametrize("line", IMPOSSIBLE)
+def test_a_value_that_no_setting_can_have_is_refused(line, move):
+    configure(move, SIMPLE + line + "\n")
+    answer = move.run("--yes", "--write-conf", move.written)
+    section, _, key = IMPOSSIBLE[line].partition(".")
+    assert answer.returncode == NO, answer.report
+    texts = [note[3] for note in notes(answer.report, "refused") if note[1:3] == (CONF, line_of(move.conf, line))]
+    assert [text for text in texts if text.endswith(f"; [{section}] {key} stays as it is")], notes(answer.report)
+    checked = subprocess.run([f"{BUILD}/inkand", "-c", move.written, "--check"], capture_output=True, check=False)
+    assert checked.returncode == DONE, checked.stderr
+    if key == "listen":
+        assert written_settings(move)["server.listen"] == move.inkan.settings["server.listen"]
+
+
+def test_a_port_may_be_the_name_of_a_service(move):
+    configure(move, SIMPLE + "Socket inet:smtp\n")
+    assert move.run("--yes", "--write-conf", move.written).returncode == DONE
+    assert written_settings(move)["server.listen"] == "inet:25@0.0.0.0"
 
 
 def test_lists_of_fields_in_tables(move):
@@ -245,7 +334,7 @@ def test_lists_of_fields_in_tables(move):
     answer = move.run("--yes", "--write-conf", move.written)
     assert answer.returncode == DONE, answer.report
     settings = written_settings(move)
-    assert (settings["headers"], settings["oversign"], settings["author"]) == (
+    assert (settings["sign.headers"], settings["sign.oversign"], settings["sign.author"]) == (
         "From, X-Mine, Date", "From, To", "from,sender")
 
 

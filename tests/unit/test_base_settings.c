@@ -579,16 +579,24 @@ static void single_values_are_parsed(void **state)
     assert_int_equal(settings_parse_bool(SPAN_LIT(""), &flag, NULL), ST_INVALID);
 }
 
-static void a_text_can_be_checked_before_it_is_a_file(void **state)
+static void a_text_can_be_read_before_it_is_a_file(void **state)
 {
     (void)state;
+    struct settings *settings = NULL;
     struct err err = {0};
-    assert_int_equal(settings_check("made", SPAN_LIT("[sign]\nheaders = From, To\n"), &err), ST_OK);
-    assert_int_equal(settings_check("made", SPAN_LIT(""), &err), ST_OK);
-    assert_int_equal(settings_check("made", SPAN_LIT("[sign]\nheaders = From, T o\n"), &err),
-                     ST_INVALID);
+    assert_int_equal(
+        settings_read("made", SPAN_LIT("[sign]\nheaders = From, To\n"), &settings, &err), ST_OK);
+    assert_string_equal(settings->sign.headers, "From, To");
+    settings_free(settings);
+    assert_int_equal(settings_read("made", SPAN_LIT(""), &settings, &err), ST_OK);
+    settings_free(settings);
+    assert_int_equal(
+        settings_read("made", SPAN_LIT("[sign]\nheaders = From, T o\n"), &settings, &err),
+        ST_INVALID);
+    assert_null(settings);
     assert_true(span_has_prefix(span_str(err.text), SPAN_LIT("made:2: [sign] headers: ")));
-    assert_int_equal(settings_check("made", SPAN_LIT("[sign]\nnonsense = 1\n"), &err), ST_INVALID);
+    assert_int_equal(settings_read("made", SPAN_LIT("[sign]\nnonsense = 1\n"), &settings, &err),
+                     ST_INVALID);
 }
 
 int main(void)
@@ -608,7 +616,7 @@ int main(void)
         cmocka_unit_test(the_manual_page_is_made_from_the_table),
         cmocka_unit_test(the_example_file_with_all_keys_is_the_default),
         cmocka_unit_test(single_values_are_parsed),
-        cmocka_unit_test(a_text_can_be_checked_before_it_is_a_file),
+        cmocka_unit_test(a_text_can_be_read_before_it_is_a_file),
     };
     return cmocka_run_group_tests_name("base_settings", tests, NULL, NULL);
 }
