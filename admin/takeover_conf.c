@@ -124,9 +124,13 @@ static bool convert_flag(struct takeover_making *making, const char *value, stru
     return true;
 }
 
+/* On-Default counts where On-InternalError says nothing. */
 static bool convert_error(struct takeover_making *making, const char *value, struct buf *out)
 {
-    (void)making;
+    const struct configuration *configuration = making->conf->configuration;
+    const char *general = configuration_text(configuration, "On-Default");
+    if (general != NULL && configuration_find(configuration, "On-InternalError") == NULL)
+        value = general;
     buf_append_str(out, value[0] == 'a' || value[0] == 'A' ? "accept" : "tempfail");
     return true;
 }

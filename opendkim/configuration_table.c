@@ -91,7 +91,7 @@ const struct configuration_known configuration_table[] = {
     {"NoHeaderB", FLAG, VERIFYING, "no", NULL},
     {"OmitHeaders", TEXT, CHANGED, NULL, "see sign.headers"},
     {"On-BadSignature", TEXT, VERIFYING, "accept", NULL},
-    {"On-Default", TEXT, VERIFYING, NULL, NULL},
+    {"On-Default", TEXT, CHANGED, NULL, "see sign.on_store_error"},
     {"On-DNSError", TEXT, VERIFYING, "tempfail", NULL},
     {"On-InternalError", TEXT, CHANGED, "tempfail", "see sign.on_store_error"},
     {"On-KeyNotFound", TEXT, VERIFYING, "accept", NULL},

@@ -321,6 +321,15 @@ def test_a_value_that_no_setting_can_have_is_refused(line, move):
         assert written_settings(move)["server.listen"] == move.inkan.settings["server.listen"]
 
 
+@pytest.mark.parametrize("lines, action", [
+    ("", "tempfail"), ("On-Default accept\n", "accept"), ("On-Default accept\nOn-InternalError t\n", "tempfail"),
+    ("On-InternalError accept\n", "accept"), ("On-Default reject\n", "tempfail")])
+def test_what_becomes_of_mail_whose_keys_cannot_be_had(lines, action, move):
+    configure(move, SIMPLE + lines)
+    assert move.run("--yes", "--write-conf", move.written).returncode == DONE
+    assert written_settings(move)["sign.on_store_error"] == action
+
+
 def test_a_port_may_be_the_name_of_a_service(move):
     configure(move, SIMPLE + "Socket inet:smtp\n")
     assert move.run("--yes", "--write-conf", move.written).returncode == DONE
