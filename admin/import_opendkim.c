@@ -10,6 +10,7 @@
 
 #include "admin/lines.h"
 #include "admin/takeover_conf.h"
+#include "admin/takeover_dns.h"
 #include "admin/takeover_report.h"
 #include "admin/takeover_source.h"
 #include "admin/takeover_store.h"
@@ -27,6 +28,7 @@ struct migration {
     struct takeover takeover;
     char **domains; /* of --domains */
     size_t domain_count;
+    struct takeover_dns dns;
     struct takeover_store store;
     struct buf conf;
 };
@@ -242,10 +244,26 @@ static enum status carry_out(struct migration *m, struct err *err)
         .admin = m->admin, .takeover = &m->takeover, .tenant = args_option(m->args, "--tenant")};
     enum status status = ST_OK;
     if (args_has(m->args, "--check-dns"))
-        status = takeover_report_dns(m->admin, &m->takeover, err);
+        status = takeover_dns_check(m->admin, &m->takeover, &m->dns, err);
     if (status == ST_OK)
         status = takeover_store_run(&m->store, err);
     return status == ST_OK ? notes_check(m->notes, err) : status;
+}
+
+/* Keys that nobody can verify are taken over, as OpenDKIM signs with them. */
+static enum status verdict(const struct migration *m, struct err *err)
+{
+    size_t refused = notes_count_of(m->notes, NOTES_REFUSED);
+    size_t unproven = m->dns.unverifiable + m->dns.silent;
+    if (refused + unproven == 0)
+        return ST_OK;
+    if (unproven == 0)
+        return err_set(err, ST_NOT_FOUND, "%zu %s not taken over", refused,
+                       refused == 1 ? "thing is" : "things are");
+    return err_set(
+        err, ST_NOT_FOUND,
+        "%zu not taken over; of the keys, DNS does not show %zu, and says nothing of %zu", refused,
+        m->dns.unverifiable, m->dns.silent);
 }
 
 /* What was done is told also if the settings cannot be written. */
@@ -254,11 +272,7 @@ static enum status conclude(const struct migration *m, struct err *err)
     const struct takeover_report report = {&m->store, buf_span(&m->conf)};
     takeover_report_tell(m->admin, &report);
     enum status status = write_conf(m, err);
-    size_t refused = notes_count_of(m->notes, NOTES_REFUSED);
-    if (status == ST_OK && refused > 0)
-        return err_set(err, ST_NOT_FOUND, "%zu %s not taken over", refused,
-                       refused == 1 ? "thing is" : "things are");
-    return status;
+    return status == ST_OK ? verdict(m, err) : status;
 }
 
 static void clear(struct migration *m)

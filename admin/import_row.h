@@ -51,6 +51,7 @@ struct import_row {
     struct buf pem;        /* secret; empty: keys are made */
     int algorithm;         /* the private key's must be; -1: any */
     bool activate;
+    const char *seen; /* see struct keys_place; borrowed */
     bool reserved;
     bool signs_now; /* with activate: a key that is there must not have signed only once */
     struct rule *const *rules; /* that go with the key; borrowed, without their versions */

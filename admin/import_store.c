@@ -113,6 +113,7 @@ static enum status add_keys(struct store_tx *tx, const struct import_batch *batc
                                .selector = row->selector,
                                .template = batch->settings->lifecycle.selector,
                                .activate = row->activate,
+                               .seen = row->seen,
                                .reserved = row->reserved};
     enum status status = ST_OK;
     for (size_t i = 0; status == ST_OK && i < row->draft_count; i++) {

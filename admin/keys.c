@@ -277,6 +277,9 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
                      struct err *err)
 {
     struct key *key = &draft->key;
+    struct keys_move activate = keys_activate_unproven;
+    if (place->seen != NULL)
+        activate.note = place->seen;
     enum status status = name_key(tx, place, key, err);
     if (status == ST_OK)
         status = vault_seal_key(place->vault, place->tenant, buf_span(&draft->secret), key, err);
@@ -285,7 +288,7 @@ enum status keys_add(struct store_tx *tx, const struct keys_place *place, struct
     if (status == ST_OK)
         status = store_tx_put(tx, &kind_key, key, key->version == 0 ? "key.add" : "key.renew", err);
     if (status == ST_OK && place->activate)
-        status = keys_step(tx, &keys_activate_unproven, key, err);
+        status = keys_step(tx, &activate, key, err);
     return status;
 }
 

@@ -47,7 +47,9 @@ struct keys_place {
     const char *selector;   /* NULL: by the template, one that was never used */
     const char *template;
     bool activate;
-    bool reserved; /* signs only where a rule names its selector */
+    const char *seen; /* what DNS was seen to show just now, for the audit event of the activation;
+                       * the draft says the same (shown, checked, ttl). NULL: it was not asked */
+    bool reserved;    /* signs only where a rule names its selector */
 };
 /* Puts a draft into its place as a staged key, and activates it if so asked. ST_CONFLICT when the
  * selector was used before for another key (admin/past.h). In a delegated domain the place is the

@@ -86,6 +86,17 @@ enum status proofs_make(const struct proofs *proofs, struct proofs_item *items, 
     return ST_OK;
 }
 
+enum key_shown proofs_shown(const struct proofs_item *item)
+{
+    static const enum key_shown shown[] = {
+        [WITNESS_RIGHT] = KEY_SHOWN_RIGHT,
+        [WITNESS_UNKNOWN] = KEY_SHOWN_UNKNOWN,
+        [WITNESS_MISSING] = KEY_SHOWN_MISSING,
+        [WITNESS_WRONG] = KEY_SHOWN_WRONG,
+    };
+    return shown[item->proof.verdict];
+}
+
 void proofs_clear(struct proofs_item *item)
 {
     records_clear(&item->record);

@@ -35,5 +35,7 @@ struct proofs_item {
 enum status proofs_make(const struct proofs *proofs, struct proofs_item *items, size_t count,
                         struct progress *progress, struct err *err) MUST_CHECK;
 void proofs_clear(struct proofs_item *item);
+/* What was seen, as a key's record has it. */
+enum key_shown proofs_shown(const struct proofs_item *item);
 
 #endif

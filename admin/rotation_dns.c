@@ -79,19 +79,13 @@ static void publish(struct rotation_dns *dns, struct rotation_turn *const *turns
 
 static void note(struct rotation_turn *turn, const struct proofs_item *item)
 {
-    static const enum key_shown shown[] = {
-        [WITNESS_RIGHT] = KEY_SHOWN_RIGHT,
-        [WITNESS_UNKNOWN] = KEY_SHOWN_UNKNOWN,
-        [WITNESS_MISSING] = KEY_SHOWN_MISSING,
-        [WITNESS_WRONG] = KEY_SHOWN_WRONG,
-    };
     if (item->status != ST_OK) {
         turn->status = item->status;
         turn->err = item->err;
         return;
     }
     turn->evidence.asked = true;
-    turn->evidence.shown = shown[item->proof.verdict];
+    turn->evidence.shown = proofs_shown(item);
     turn->ttl_s = item->proof.ttl_max_s > 0 ? item->proof.ttl_max_s : 0;
     proof_text(&item->proof, &turn->seen);
 }

@@ -34,6 +34,10 @@ struct takeover_key {
     UT_hash_handle hh;
     char *domain, *selector;
     const struct takeover_material *material;
+    struct notes_place place; /* of its row in the KeyTable, or of the setting or line it is from */
+    char *seen;               /* what DNS shows of it, for an audit event; NULL: nobody asked */
+    enum key_shown shown;     /* and the same for its record */
+    int64_t checked_s, ttl_s;
     bool own;    /* signs for the authors of its domain by itself; else it is reserved */
     char name[]; /* domain, blank, selector */
 };

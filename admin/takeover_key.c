@@ -83,14 +83,28 @@ static enum status load_file(struct takeover *takeover, const char *path,
     return status == ST_OK ? keep_material(takeover, path, key, out, err) : status;
 }
 
+/* A KeyList names the file in the line that the request is from. */
+static struct notes_place place_of_file(const struct takeover *takeover,
+                                        const struct takeover_request *request)
+{
+    const struct configuration *configuration = takeover->configuration;
+    return configuration_text(configuration, "KeyList") != NULL
+               ? request->place
+               : configuration_place(configuration, "KeyFile");
+}
+
 static enum status find_material(struct takeover *takeover, const struct takeover_request *request,
-                                 const struct takeover_material **out, struct err *err)
+                                 const struct takeover_material **out,
+                                 struct notes_place *place_out, struct err *err)
 {
     struct table_found row = {.has_value = false};
     const struct table *table = signing_table(takeover->signing, "KeyTable");
+    *place_out = place_of_file(takeover, request);
     if (table == NULL)
         return load_file(takeover, request->signature->key, out, err);
     enum status status = table_find(table, span_str(request->signature->key), &row, err);
+    if (status == ST_OK)
+        *place_out = row.place;
     if (status == ST_OK)
         status = load_entry(takeover, request, &row, out, err);
     table_found_clear(&row);
@@ -119,6 +133,7 @@ static void free_key(struct takeover_key *key)
 {
     free(key->domain);
     free(key->selector);
+    free(key->seen);
     free(key);
 }
 
@@ -188,10 +203,11 @@ enum status takeover_find_key(struct takeover *takeover, const struct takeover_r
     char name[2 * DKIM_DOMAIN_SIZE];
     const struct takeover_material *material = NULL;
     struct takeover_key *key = NULL;
+    struct notes_place place;
     *out = NULL;
     if (!read_names(takeover, request, domain, selector))
         return ST_OK;
-    enum status status = find_material(takeover, request, &material, err);
+    enum status status = find_material(takeover, request, &material, &place, err);
     if (status != ST_OK)
         return status;
     snprintf(name, sizeof name, "%s %s", domain, selector);
@@ -203,6 +219,7 @@ enum status takeover_find_key(struct takeover *takeover, const struct takeover_r
         if (key == NULL)
             return err_set(err, ST_TEMP, "no memory");
         key->material = material;
+        key->place = place;
         if (add_domain(takeover, domain))
             HASH_ADD_STR(takeover->keys, name, key);
         if (key->hh.tbl == NULL) {

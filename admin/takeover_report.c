@@ -3,14 +3,13 @@
 
 #include <stdlib.h>
 
-#include "admin/proofs.h"
 #include "admin/remark.h"
 
 /* -- the answer's tables ---------------------------------------------------------------------- */
 
 struct sum {
     int64_t dry_run, keys, rules, added, existed, failed;
-    int64_t taken, changed, refused, unknown, notice;
+    int64_t taken, changed, refused, unverifiable, unknown, notice;
     char *conf;
 };
 static const struct field sum_fields[] = {
@@ -23,6 +22,7 @@ static const struct field sum_fields[] = {
     OUTPUT_FIELD(struct sum, taken, FIELD_INT, 0),
     OUTPUT_FIELD(struct sum, changed, FIELD_INT, 0),
     OUTPUT_FIELD(struct sum, refused, FIELD_INT, 0),
+    OUTPUT_FIELD(struct sum, unverifiable, FIELD_INT, 0),
     OUTPUT_FIELD(struct sum, unknown, FIELD_INT, 0),
     OUTPUT_FIELD(struct sum, notice, FIELD_INT, 0),
     OUTPUT_FIELD(struct sum, conf, FIELD_TEXT, 0),
@@ -73,6 +73,7 @@ static struct sum sum_of(const struct admin *admin, const struct takeover_report
                         .taken = (int64_t)notes_count_of(notes, NOTES_TAKEN),
                         .changed = (int64_t)notes_count_of(notes, NOTES_CHANGED),
                         .refused = (int64_t)notes_count_of(notes, NOTES_REFUSED),
+                        .unverifiable = (int64_t)notes_count_of(notes, NOTES_UNVERIFIABLE),
                         .unknown = (int64_t)notes_count_of(notes, NOTES_UNKNOWN),
                         .notice = (int64_t)notes_count_of(notes, NOTES_NOTICE)};
 }
@@ -131,6 +132,8 @@ static void tell_people(struct output *output, const struct takeover_report *rep
     output_line(output, "%lld taken, %lld changed, %lld refused, %lld unknown",
                 (long long)sum->taken, (long long)sum->changed, (long long)sum->refused,
                 (long long)sum->unknown);
+    if (sum->unverifiable > 0)
+        output_line(output, "%lld unverifiable", (long long)sum->unverifiable);
     output_line(output, "%lld keys and %lld rules: %lld %s, %lld existed, %lld failed%s",
                 (long long)sum->keys, (long long)sum->rules, (long long)sum->added,
                 sum->dry_run ? "would be added" : "added", (long long)sum->existed,
@@ -144,66 +147,4 @@ void takeover_report_tell(struct admin *admin, const struct takeover_report *rep
         tell_json(&admin->output, report, &sum);
     else
         tell_people(&admin->output, report, &sum);
-}
-
-/* -- DNS ----------------------------------------------------------------------------------------
- */
-
-enum { PORTION = 256 };
-
-/* A key as it is going to be, for which DNS is asked. */
-static enum status make_key(const struct takeover_key *from, struct key *out, struct err *err)
-{
-    enum status status = kind_copy(&kind_key, &from->material->draft.key, out, err);
-    const struct field *domain = kind_field(&kind_key, SPAN_LIT("domain"));
-    const struct field *selector = kind_field(&kind_key, SPAN_LIT("selector"));
-    if (status == ST_OK)
-        status = field_set_text(domain, out, span_str(from->domain), err);
-    if (status == ST_OK)
-        status = field_set_text(selector, out, span_str(from->selector), err);
-    out->state = KEY_ACTIVE;
-    return status;
-}
-
-static void note_proof(struct takeover *takeover, const struct proofs_item *item)
-{
-    const struct notes_place nowhere = {NULL, 0};
-    bool right = item->proof.verdict == WITNESS_RIGHT;
-    notes_add(takeover->notes, right ? NOTES_NOTICE : NOTES_CHANGED, nowhere,
-              "%s %s: DNS shows %s for %s", item->key->domain, item->key->selector,
-              witness_verdict_name(item->proof.verdict), item->record.name);
-}
-
-static enum status check_portion(const struct proofs *proofs, struct takeover *takeover,
-                                 struct key *keys, size_t count, struct err *err)
-{
-    struct proofs_item items[PORTION] = {0};
-    for (size_t i = 0; i < count; i++)
-        items[i].key = &keys[i];
-    enum status status = proofs_make(proofs, items, count, NULL, err);
-    for (size_t i = 0; i < count; i++) {
-        if (status == ST_OK)
-            note_proof(takeover, &items[i]);
-        proofs_clear(&items[i]);
-        kind_clear(&kind_key, &keys[i]);
-    }
-    return status;
-}
-
-enum status takeover_report_dns(struct admin *admin, struct takeover *takeover, struct err *err)
-{
-    struct proofs proofs;
-    struct key keys[PORTION] = {0};
-    size_t count = 0;
-    enum status status = proofs_open(admin, &proofs, err);
-    for (const struct takeover_key *each = takeover->keys; each != NULL && status == ST_OK;
-         each = each->hh.next) {
-        status = make_key(each, &keys[count++], err);
-        if (status == ST_OK && (count == PORTION || each->hh.next == NULL)) {
-            status = check_portion(&proofs, takeover, keys, count, err);
-            count = 0;
-        }
-    }
-    proofs_close(&proofs);
-    return status;
 }

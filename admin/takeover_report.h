@@ -14,8 +14,4 @@ struct takeover_report {
 };
 void takeover_report_tell(struct admin *admin, const struct takeover_report *report);
 
-/* Looks whether DNS shows each key, and notes those it does not. What proofs_open says. */
-enum status takeover_report_dns(struct admin *admin, struct takeover *takeover,
-                                struct err *err) MUST_CHECK;
-
 #endif

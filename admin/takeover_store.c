@@ -65,6 +65,7 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
     row->signs_now = true;
     row->reserved = !key->own;
     row->planned = true;
+    row->seen = key->seen;
     row->algorithm = -1;
     row->draft_count = 1;
     row->drafts[0].secret = BUF_SECRET(0);
@@ -72,7 +73,12 @@ static enum status fill_row(const struct takeover_store *run, const struct takeo
     if (row->domain.name == NULL || row->domain.tenant == NULL || row->selector == NULL)
         return err_set(err, ST_TEMP, "no memory");
     enum status status = buf_check(&row->drafts[0].secret, "a key", err);
-    return status == ST_OK ? kind_copy(&kind_key, &draft->key, &row->drafts[0].key, err) : status;
+    if (status == ST_OK)
+        status = kind_copy(&kind_key, &draft->key, &row->drafts[0].key, err);
+    row->drafts[0].key.shown = key->shown;
+    row->drafts[0].key.checked = key->checked_s;
+    row->drafts[0].key.ttl = key->ttl_s;
+    return status;
 }
 
 /* Where the store has a domain, or all of a tenant's, sign for what is below, and OpenDKIM has no

@@ -176,7 +176,7 @@ const struct note *notes_at(const struct notes *notes, size_t index)
 
 const char *notes_grade_name(enum notes_grade grade)
 {
-    static const char *const names[NOTES_GRADES] = {"taken", "changed", "refused", "unknown",
-                                                    "notice"};
+    static const char *const names[NOTES_GRADES] = {"taken",        "changed", "refused",
+                                                    "unverifiable", "unknown", "notice"};
     return names[grade];
 }

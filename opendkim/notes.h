@@ -15,11 +15,12 @@
 #include "base/bytes.h"
 
 enum notes_grade {
-    NOTES_TAKEN,   /* taken over as it is */
-    NOTES_CHANGED, /* taken over, but something will be different */
-    NOTES_REFUSED, /* cannot be taken over */
-    NOTES_UNKNOWN, /* not known what it is */
-    NOTES_NOTICE,  /* nothing to take over, or how OpenDKIM reads it */
+    NOTES_TAKEN,        /* taken over as it is */
+    NOTES_CHANGED,      /* taken over, but something will be different */
+    NOTES_REFUSED,      /* cannot be taken over */
+    NOTES_UNVERIFIABLE, /* a key that is taken over, whose signatures nobody can verify */
+    NOTES_UNKNOWN,      /* not known what it is */
+    NOTES_NOTICE,       /* nothing to take over, or how OpenDKIM reads it */
     NOTES_GRADES,
 };
 
@@ -57,7 +58,7 @@ size_t notes_count(const struct notes *notes);
 size_t notes_count_of(const struct notes *notes, enum notes_grade grade);
 /* In the order they were added; lives as long as `notes`. */
 const struct note *notes_at(const struct notes *notes, size_t index);
-/* "taken", "changed", "refused", "unknown", "notice" */
+/* "taken", "changed", "refused", "unverifiable", "unknown", "notice" */
 const char *notes_grade_name(enum notes_grade grade);
 
 #endif

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -745,29 +746,84 @@ def test_a_bare_name_is_of_the_type_that_opendkim_takes_it_for(move):
     assert [key["domain"] for key in report["key_list"]] == ["example.com"], report
 
 
-def test_what_dns_shows_is_told(move):
-    """Right, another key, nothing."""
+@pytest.fixture
+def world(move):
+    """Three zones, of which one shows the right key, one another and one none; each has a row of the
+    tables."""
     names = ("right.example", "wrong.example", "missing.example")
     port = free_port()
     server = Bind(move.folder, {zone: f"$ORIGIN {zone}.\n@ 300 IN SOA ns.{zone}. a.{zone}. 1 3600 600 86400 60\n"
                                       f"@ 300 IN NS ns.{zone}.\nns 300 IN A 127.0.0.1\n" for zone in names},
                   port=port)
-    resolver = Unbound(move.folder, {zone: ["127.0.0.1"] for zone in names}, port)
+    resolver = Unbound(move.folder, {zone: ["127.0.0.1"] for zone in (*names, "silent.example")}, port)
     try:
         configure(move, PATTERNS, keys="".join(f"{d} {d}:s1:{{dir}}/rsa.pem\n" for d in names),
                   rules="".join(f"*@{d} {d}\n" for d in names))
-        move.inkan.configure(dns__port=port, dns__nameservers=f"127.0.0.1:{resolver.port}")
+        move.inkan.configure(dns__port=port, dns__nameservers=f"127.0.0.1:{resolver.port}", dns__timeout="2s")
         public = subprocess.run(["openssl", "pkey", "-in", f"{move.folder}/rsa.pem", "-pubout"], check=True,
                                 capture_output=True, text=True).stdout
         value = "v=DKIM1; k=rsa; p=" + "".join(public.splitlines()[1:-1])
         server.set_txt("s1._domainkey.right.example", value)
         server.set_txt("s1._domainkey.wrong.example", "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")
-        answer = move.run("--check-dns")
+        yield SimpleNamespace(server=server, resolver=resolver)
     finally:
         resolver.stop()
         server.stop()
-    assert answer.returncode == DONE, answer.stderr
-    told = {note[3].split()[0]: (note[0], re.search(r"DNS shows (\w+)", note[3]).group(1))
-            for note in notes(answer.report) if "DNS shows" in note[3]}
-    assert told == {"right.example": ("notice", "right"), "wrong.example": ("changed", "wrong"),
-                    "missing.example": ("changed", "missing")}
+
+
+def shown(report):
+    """Of each domain the grade, the place and the words about DNS."""
+    return {note[3].split()[0]: (*note[:3], re.search(r"DNS shows \w+|nobody answers", note[3]).group())
+            for note in notes(report) if "DNS shows" in note[3] or "nobody answers" in note[3]}
+
+
+def test_what_dns_shows_is_told(move, world):
+    """Right, another key, nothing, at the row of the key; and what cannot be verified is no success."""
+    answer = move.run("--check-dns")
+    assert answer.returncode == NO
+    assert world.server and "DNS does not show 2, and says nothing of 0" in answer.stderr
+    assert shown(answer.report) == {"right.example": ("notice", "keys", 1, "DNS shows right"),
+                                    "wrong.example": ("unverifiable", "keys", 2, "DNS shows wrong"),
+                                    "missing.example": ("unverifiable", "keys", 3, "DNS shows missing")}
+    assert (answer.report["unverifiable"], answer.report["refused"]) == (2, 0)
+
+
+def test_what_dns_shows_is_kept(move, world):
+    """With --yes all are taken over, and the audit log says of each what DNS showed."""
+    answer = move.run("--check-dns", "--yes")
+    assert answer.returncode == NO and answer.report["added"] == 3, answer.stderr
+    events = {event["name"]: event["detail"] for event in move.inkan.json("audit", "list")
+              if event["action"] == "key.activate"}
+    for name in ("right", "wrong", "missing"):
+        assert f"proof: {name}" in events[f"{name}.example s1"]
+        assert move.inkan.json("key", "show", f"{name}.example", "s1")["shown"] == name
+    assert "proof skipped" not in str(events)
+
+
+def test_a_domain_whose_servers_are_silent(move, world):
+    """Of the others DNS was asked, so the import goes on."""
+    configure(move, PATTERNS, keys="k1 right.example:s1:{dir}/rsa.pem\nk2 silent.example:s1:{dir}/rsa.pem\n",
+              rules="*@right.example k1\n*@silent.example k2\n")
+    assert world.resolver
+    answer = move.run("--check-dns", "--yes")
+    assert answer.returncode == NO and answer.report["added"] == 2, answer.stderr
+    assert shown(answer.report)["silent.example"] == ("unknown", "keys", 2, "nobody answers")
+
+
+@pytest.mark.parametrize("yes", [[], ["--yes"]], ids=["rehearsed", "done"])
+def test_dns_out_of_reach(yes, move, world):
+    """Nothing is said of any key, and nothing is imported."""
+    world.resolver.stop()
+    answer = move.run("--check-dns", *yes)
+    assert (answer.returncode, answer.report) == (TEMPORARY, None)
+    assert "DNS is out of reach" in answer.stderr
+    assert move.inkan.json("domain", "list") == [] and move.inkan.json("tenant", "list") == []
+
+
+def test_the_place_of_a_key_file(move, world):
+    """Without a KeyTable it is the setting."""
+    assert world.server
+    configure(move, "Domain missing.example\nSelector s1\nKeyFile {dir}/rsa.pem\n")
+    line = line_of(move.conf, "KeyFile")
+    answer = move.run("--check-dns")
+    assert shown(answer.report) == {"missing.example": ("unverifiable", CONF, line, "DNS shows missing")}
