@@ -120,6 +120,17 @@ static enum status plan_row(const struct import_batch *batch, struct import_row 
     return import_row_plan(row, algorithms, err);
 }
 
+static enum status find_domain(const struct import_batch *batch, const char *name,
+                               struct domain *out, struct err *err)
+{
+    for (size_t i = 0; i < batch->domains.count; i++) {
+        const struct domain *domain = rows_at(&batch->domains, i);
+        if (strcmp(domain->name, name) == 0)
+            return kind_copy(&kind_domain, domain, out, err);
+    }
+    return ST_NOT_FOUND;
+}
+
 /* Most rows of an import that is started again end here, before a key is made. */
 static enum status look_for_row(struct import_batch *batch, struct import_row *row, struct err *err)
 {
@@ -127,7 +138,7 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     enum status status = find_tenant(batch, row->domain.tenant, err);
     if (status != ST_OK)
         return status;
-    status = store_domain(batch->store, row->domain.name, &domain, err);
+    status = find_domain(batch, row->domain.name, &domain, err);
     row->signs_below = domain.subdomains != 0 || batch->tenant.subdomains != 0;
     const struct domain *standing =
         status == ST_NOT_FOUND ? &adding_row(batch, row)->domain : &domain;
@@ -145,14 +156,27 @@ static enum status look_for_row(struct import_batch *batch, struct import_row *r
     return status;
 }
 
+static enum status find_domains(struct import_batch *batch, struct err *err)
+{
+    const char *names[IMPORT_BATCH_ROWS];
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->rows[i].outcome == IMPORT_PENDING)
+            names[count++] = batch->rows[i].domain.name;
+    batch->domains.kind = &kind_domain;
+    return store_domains(batch->store, names, count,
+                         &(struct store_reader){rows_take, &batch->domains}, err);
+}
+
 static enum status look_for_rows(struct import_batch *batch, struct err *err)
 {
-    enum status status = ST_OK;
+    enum status status = find_domains(batch, err);
     for (size_t i = 0; status == ST_OK && i < batch->count; i++) {
         struct import_row *row = &batch->rows[i];
         if (row->outcome == IMPORT_PENDING)
             status = fail_row(row, look_for_row(batch, row, err), err);
     }
+    rows_clear(&batch->domains);
     cut_behind_failure(batch);
     return status;
 }
@@ -199,10 +223,18 @@ struct share {
     enum import_outcome outcomes[IMPORT_BATCH_ROWS];
 };
 
+/* What is to be known of many rows is asked for at once. A row alone is asked for as it comes, so
+ * that what is wrong with it is told exactly. */
+static enum status look_ahead(struct store_tx *tx, const struct share *share, struct err *err)
+{
+    const struct import_row *rows = &share->batch->rows[share->first];
+    return share->count > 1 ? import_store_look_ahead(tx, rows, share->count, err) : ST_OK;
+}
+
 static enum status store_share(struct store_tx *tx, void *arg, struct err *err)
 {
     struct share *share = arg;
-    enum status status = ST_OK;
+    enum status status = look_ahead(tx, share, err);
     for (size_t i = share->first; status == ST_OK && i < share->first + share->count; i++)
         if (share->batch->rows[i].outcome == IMPORT_PENDING)
             status = import_store_row(tx, share->batch, &share->batch->rows[i], &share->outcomes[i],

@@ -22,6 +22,7 @@ struct import_batch {
     struct import_row *rows; /* IMPORT_BATCH_ROWS of them */
     size_t count;
     struct tenant tenant; /* the last one that was found */
+    struct rows domains;  /* those of the rows, while they are looked for */
 };
 
 /* Memory and the store; ST_TEMP, or as admin_store. Clear also after a failure. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/import_store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/rows.h"
@@ -197,5 +198,60 @@ enum status import_store_row(struct store_tx *tx, const struct import_batch *bat
         status = add_rule(tx, row->rules[i], &there, err);
     *outcome_out = there ? IMPORT_EXISTED : succeeds ? IMPORT_SUCCEEDED : IMPORT_ADDED;
     kind_clear(&kind_domain, &found);
+    return status;
+}
+
+/* -- many rows ------------------------------------------------------------------------------ */
+
+/* The names of what the rows may ask for; those of keys' events are owned. */
+struct names {
+    const char *domains[IMPORT_BATCH_ROWS], *tenants[IMPORT_BATCH_ROWS];
+    char *events[IMPORT_BATCH_ROWS];
+    size_t count, event_count;
+    bool rules;
+};
+
+static enum status collect(const struct import_row *rows, size_t count, struct names *out,
+                           struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].outcome != IMPORT_PENDING)
+            continue;
+        out->domains[out->count] = rows[i].domain.name;
+        out->tenants[out->count++] = rows[i].domain.tenant;
+        out->rules = out->rules || rows[i].rule_count > 0;
+        if (rows[i].selector == NULL)
+            continue;
+        if (asprintf(&out->events[out->event_count], "%s %s", rows[i].domain.name,
+                     rows[i].selector) < 0)
+            return err_set(err, ST_TEMP, "no memory");
+        out->event_count++;
+    }
+    return ST_OK;
+}
+
+static enum status look(struct store_tx *tx, const struct names *names, struct err *err)
+{
+    const char *const *events = (const char *const *)names->events;
+    enum status status = store_tx_ahead(tx, &kind_tenant, names->tenants, names->count, err);
+    if (status == ST_OK)
+        status = store_tx_ahead(tx, &kind_domain, names->domains, names->count, err);
+    if (status == ST_OK)
+        status = store_tx_ahead(tx, &kind_key, names->domains, names->count, err);
+    if (status == ST_OK && names->rules)
+        status = store_tx_ahead(tx, &kind_rule, names->domains, names->count, err);
+    return status == ST_OK ? store_tx_ahead(tx, &kind_event, events, names->event_count, err)
+                           : status;
+}
+
+enum status import_store_look_ahead(struct store_tx *tx, const struct import_row *rows,
+                                    size_t count, struct err *err)
+{
+    struct names names = {.count = 0};
+    enum status status = collect(rows, count, &names, err);
+    if (status == ST_OK)
+        status = look(tx, &names, err);
+    for (size_t i = 0; i < names.event_count; i++)
+        free(names.events[i]);
     return status;
 }

@@ -19,6 +19,9 @@ enum status import_store_check_owner(const struct import_row *row, const struct 
  * again may have followed one another. */
 enum status import_store_check_key(const struct import_row *row, const struct key *key,
                                    struct err *err) MUST_CHECK;
+/* Has the transaction read at once what import_store_row asks of each of the rows. */
+enum status import_store_look_ahead(struct store_tx *tx, const struct import_row *rows,
+                                    size_t count, struct err *err) MUST_CHECK;
 /* Adds what is not there yet. ST_CONFLICT when what is there says something else. */
 enum status import_store_row(struct store_tx *tx, const struct import_batch *batch,
                              const struct import_row *row, enum import_outcome *outcome_out,

@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "sql/arrays.h"
 #include "sql/migrate.h"
+#include "sql/oids.h"
 #include "sql/postgres_connect.h"
 #include "sql/records.h"
-
-/* Types of parameters and columns by their numbers in pg_type, which never change. */
-enum { OID_BYTES = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25 };
 
 struct postgres_conn {
     struct sql_conn sql;
@@ -188,11 +187,13 @@ struct wire {
 
 static void encode(const struct sql_statement *statement, struct wire *wire)
 {
+    static const Oid types[] = {[SQL_NULL] = OID_TEXT,          [SQL_NUMBER] = OID_INT8,
+                                [SQL_TEXT] = OID_TEXT,          [SQL_BYTES] = OID_BYTES,
+                                [SQL_NUMBERS] = OID_INT8_ARRAY, [SQL_TEXTS] = OID_TEXT_ARRAY,
+                                [SQL_BYTESES] = OID_BYTES_ARRAY};
     for (size_t i = 0; i < statement->count; i++) {
         const struct sql_value *value = &statement->params[i];
-        wire->types[i] = value->type == SQL_NUMBER  ? OID_INT8
-                         : value->type == SQL_BYTES ? OID_BYTES
-                                                    : OID_TEXT;
+        wire->types[i] = types[value->type];
         wire->formats[i] = value->type != SQL_NUMBER;
         wire->lengths[i] = (int)value->octets.len;
         wire->values[i] = value->octets.data != NULL ? value->octets.data : "";
@@ -280,7 +281,8 @@ static enum status postgres_schema(struct driver_conn *base, int *version_out, s
  * would go on waiting for a lock while it holds others. So the server gets the deadline, too;
  * LOCAL to the transaction, as the next one may run in another session behind PgBouncer. The level
  * is said, because a server may have another default: turns want one where each statement sees
- * what was committed before it. */
+ * what was committed before it. Tables are not to be read as a whole: an import makes them grow
+ * faster than the planner hears of it. */
 static enum status postgres_begin(struct driver_conn *base, struct err *err)
 {
     struct buf limit = {0};
@@ -289,7 +291,8 @@ static enum status postgres_begin(struct driver_conn *base, struct err *err)
     if (st == ST_OK)
         st = sql_query_text(base,
                             "SELECT set_config('statement_timeout', $1, true),"
-                            " set_config('lock_timeout', $1, true)",
+                            " set_config('lock_timeout', $1, true),"
+                            " set_config('enable_seqscan', 'off', true)",
                             buf_cstr(&limit), NULL, err);
     buf_clear(&limit);
     if (st != ST_OK)
@@ -386,6 +389,7 @@ const struct driver postgres_driver = {
     .get = sql_record_get,
     .find = sql_record_find,
     .put = sql_record_put,
+    .add = sql_arrays_add,
     .del = sql_record_del,
     .lookup = sql_record_lookup_call,
     .changes = sql_record_changes,

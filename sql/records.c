@@ -215,6 +215,15 @@ enum status sql_record_put(struct driver_conn *conn, const struct kind *kind, vo
     return st;
 }
 
+enum status sql_record_add(struct driver_conn *conn, const struct kind *kind, void *const *records,
+                           size_t count, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < count; i++)
+        st = insert(conn, kind, records[i], err);
+    return st;
+}
+
 enum status sql_record_del(struct driver_conn *conn, const struct kind *kind, const void *record,
                            struct err *err)
 {

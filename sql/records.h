@@ -30,6 +30,9 @@ enum status sql_record_find(struct driver_conn *conn, const struct query *query,
                             void *arg, struct err *err) MUST_CHECK;
 enum status sql_record_put(struct driver_conn *conn, const struct kind *kind, void *record,
                            struct err *err) MUST_CHECK;
+/* One by one, for a data base to which a statement is not a journey. */
+enum status sql_record_add(struct driver_conn *conn, const struct kind *kind, void *const *records,
+                           size_t count, struct err *err) MUST_CHECK;
 /* Queues up behind the transaction in question, which holds its place among the writers of the
  * change feed until its end. */
 enum status sql_record_fence(struct driver_conn *conn, struct err *err);

@@ -332,6 +332,7 @@ const struct driver sqlite_driver = {
     .get = sql_record_get,
     .find = sql_record_find,
     .put = sql_record_put,
+    .add = sql_record_add,
     .del = sql_record_del,
     .lookup = sql_record_lookup,
     .changes = sql_record_changes,

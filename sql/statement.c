@@ -18,7 +18,7 @@ static void add(struct sql_statement *s, const char *text)
     buf_append_str(&s->text, text);
 }
 
-static struct sql_value value_of(const struct field *field, const void *record)
+struct sql_value sql_value_of(const struct field *field, const void *record)
 {
     switch (field->type) {
     case FIELD_TEXT: {
@@ -37,7 +37,7 @@ static struct sql_value value_of(const struct field *field, const void *record)
     }
 }
 
-/* Statements are made all the time, and printf takes longer than the rest together. */
+/* Statements are made all the time, and printf takes longer than all the rest. */
 static void quoted(struct sql_statement *s, const char *before, const char *name)
 {
     buf_append_str(&s->text, before);
@@ -60,6 +60,12 @@ static_assert(SQL_PARAMS_MAX < 100, "two digits do");
 static void number(struct sql_statement *s, int64_t n)
 {
     parameter(s, (struct sql_value){.type = SQL_NUMBER, .number = n});
+}
+
+static void name_or_null(struct sql_statement *s, const char *name)
+{
+    parameter(s, (struct sql_value){.type = name != NULL ? SQL_TEXT : SQL_NULL,
+                                    .octets = span_str(name)});
 }
 
 /* All columns of a kind: `"name"`, or of the view over several kinds `s."kind_name"`. */
@@ -87,7 +93,7 @@ static void where_key(struct sql_statement *s, const struct kind *kind, const vo
             continue;
         quoted(s, before, field->name);
         add(s, " = ");
-        parameter(s, value_of(field, record));
+        parameter(s, sql_value_of(field, record));
         before = " AND ";
     }
 }
@@ -125,10 +131,10 @@ void sql_insert(struct sql_statement *s, const struct kind *kind, const void *re
         if (field->flags & FIELD_SERIAL)
             continue;
         add(s, before);
-        if (field->flags & FIELD_VERSION)
-            number(s, 1);
-        else
-            parameter(s, value_of(field, record));
+        struct sql_value value = sql_value_of(field, record);
+        if ((field->flags & FIELD_VERSION) && value.number == 0)
+            value.number = 1;
+        parameter(s, value);
         before = ", ";
     }
     add(s, ")");
@@ -146,7 +152,7 @@ void sql_update(struct sql_statement *s, const struct kind *kind, const void *re
             continue;
         quoted(s, ", ", field->name);
         add(s, " = ");
-        parameter(s, value_of(field, record));
+        parameter(s, sql_value_of(field, record));
     }
     where_key(s, kind, record);
     and_version(s, kind, record);
@@ -182,7 +188,7 @@ static void after_key(struct sql_statement *s, const struct query *query, const 
         if (!(query->kind->fields[i].flags & FIELD_KEY))
             continue;
         add(s, comma);
-        parameter(s, value_of(&query->kind->fields[i], query->after));
+        parameter(s, sql_value_of(&query->kind->fields[i], query->after));
         comma = ", ";
     }
     add(s, ")");
@@ -213,6 +219,17 @@ static void order_by_key(struct sql_statement *s, const struct query *query)
     }
 }
 
+static void any_of(struct sql_statement *s, const struct query *query, const char **before)
+{
+    quoted(s, *before, query->any_field->name);
+    *before = " AND ";
+    for (size_t i = 0; i < DRIVER_ANY_MAX; i++) {
+        add(s, i > 0 ? ", " : " IN (");
+        name_or_null(s, query->any[i]);
+    }
+    add(s, ")");
+}
+
 void sql_find(struct sql_statement *s, const struct query *query)
 {
     const char *before = " WHERE ";
@@ -227,9 +244,12 @@ void sql_find(struct sql_statement *s, const struct query *query)
         parameter(s, filter_value(filter));
         before = " AND ";
     }
+    if (query->any != NULL)
+        any_of(s, query, &before);
     if (query->after != NULL)
         after_key(s, query, before);
-    order_by_key(s, query);
+    if (query->any == NULL)
+        order_by_key(s, query);
     if (query->limit > 0) {
         add(s, " LIMIT ");
         number(s, (int64_t)query->limit);
@@ -263,11 +283,8 @@ static void lookup_columns(struct sql_statement *s)
 static void lookup_names(struct sql_statement *s, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < DRIVER_NAMES_MAX; i++) {
-        struct sql_value name = {.type = SQL_NULL};
-        if (i < count)
-            name = (struct sql_value){.type = SQL_TEXT, .octets = span_str(names[i])};
         add(s, i > 0 ? ", " : "");
-        parameter(s, name);
+        name_or_null(s, i < count ? names[i] : NULL);
     }
 }
 

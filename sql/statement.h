@@ -11,10 +11,18 @@
 
 #include "storage/driver.h"
 
-enum { SQL_PARAMS_MAX = 48 };
+enum { SQL_PARAMS_MAX = 50 };
 
 struct sql_value {
-    enum { SQL_NULL, SQL_NUMBER, SQL_TEXT, SQL_BYTES } type;
+    enum {
+        SQL_NULL,
+        SQL_NUMBER,
+        SQL_TEXT,
+        SQL_BYTES,
+        SQL_NUMBERS, /* and the next two: arrays in the form of PostgreSQL (sql/arrays.h) */
+        SQL_TEXTS,
+        SQL_BYTESES,
+    } type;
     int64_t number;
     struct span octets; /* text and bytes; text is terminated as well */
 };
@@ -26,7 +34,9 @@ struct sql_statement {
 };
 void sql_clear(struct sql_statement *statement);
 
-/* Version 0 to insert, returning the serial field if the kind has one. */
+/* What the field of the record is to a data base. */
+struct sql_value sql_value_of(const struct field *field, const void *record);
+/* Version 0 becomes 1; returns the serial field if the kind has one. */
 void sql_insert(struct sql_statement *statement, const struct kind *kind, const void *record);
 /* Replaces the row that has the record's key and version; counts the version up. */
 void sql_update(struct sql_statement *statement, const struct kind *kind, const void *record);

@@ -93,7 +93,7 @@ static enum status find_domain(struct audit *audit, struct driver_conn *conn, st
     kind_clear(&kind_domain, domain);
     enum status st = set(&kind_domain, "name", domain, name, err);
     if (st == ST_OK)
-        st = conn->driver->get(conn, &kind_domain, domain, err);
+        st = ahead_get(audit->ahead, conn, &kind_domain, domain, err);
     if (st != ST_OK)
         kind_clear(&kind_domain, domain);
     return st;
@@ -215,31 +215,62 @@ static enum status take_turn(struct audit *audit, struct driver_conn *conn, stru
     return st;
 }
 
-static enum status write_next(struct audit *audit, struct driver_conn *conn, struct event *event,
-                              struct err *err)
+/* Each behind the one before it. */
+static enum status chain_all(struct audit *audit, struct err *err)
 {
-    char hash[CHAIN_HASH_SIZE];
-    enum status st = chain_hash(audit->newest.hash, event, hash, err);
-    if (st == ST_OK)
-        st = set(&kind_event, "hash", event, span_str(hash), err);
+    const char *previous = audit->newest.hash;
+    enum status st = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < audit->count; i++) {
+        char hash[CHAIN_HASH_SIZE];
+        st = chain_hash(previous, &audit->events[i], hash, err);
+        if (st == ST_OK)
+            st = set(&kind_event, "hash", &audit->events[i], span_str(hash), err);
+        previous = audit->events[i].hash;
+    }
+    return st;
+}
+
+static enum status put_each(struct audit *audit, struct driver_conn *conn, struct err *err)
+{
+    enum status st = ST_OK;
+    for (size_t i = 0; st == ST_OK && i < audit->count; i++) {
+        renew_deadline(audit, conn);
+        st = conn->driver->put(conn, &kind_event, &audit->events[i], err);
+    }
+    return st;
+}
+
+static enum status add_all(struct audit *audit, struct driver_conn *conn, struct err *err)
+{
+    void **records = calloc(audit->count, sizeof *records);
+    if (records == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    for (size_t i = 0; i < audit->count; i++) {
+        audit->events[i].version = 1;
+        records[i] = &audit->events[i];
+    }
     renew_deadline(audit, conn);
-    if (st == ST_OK)
-        st = conn->driver->put(conn, &kind_event, event, err);
-    if (st != ST_OK)
-        return st;
-    kind_clear(&kind_event, &audit->newest);
-    audit->newest = *event;
-    *event = (struct event){0};
-    return ST_OK;
+    enum status st = conn->driver->add(conn, &kind_event, records, audit->count, err);
+    free(records);
+    return st;
 }
 
 enum status audit_write(struct audit *audit, struct driver_conn *conn, struct err *err)
 {
-    enum status st = audit->count > 0 ? take_turn(audit, conn, err) : ST_OK;
-    for (size_t i = 0; st == ST_OK && i < audit->count; i++)
-        st = write_next(audit, conn, &audit->events[i], err);
+    if (audit->count == 0)
+        return ST_OK;
+    bool many = audit->count > 1 && conn->driver->add != NULL;
+    enum status st = take_turn(audit, conn, err);
+    if (st == ST_OK)
+        st = chain_all(audit, err);
+    if (st == ST_OK)
+        st = many ? add_all(audit, conn, err) : put_each(audit, conn, err);
     if (st != ST_OK)
         return err_context(err, "audit event");
+    kind_clear(&kind_event, &audit->newest);
+    audit->newest = audit->events[audit->count - 1];
+    for (size_t i = 0; i + 1 < audit->count; i++)
+        kind_clear(&kind_event, &audit->events[i]);
     audit->count = 0;
     return ST_OK;
 }
@@ -251,5 +282,5 @@ void audit_clear(struct audit *audit)
     free(audit->events);
     kind_clear(&kind_domain, &audit->domain);
     kind_clear(&kind_event, &audit->newest);
-    *audit = (struct audit){.timeout_ms = audit->timeout_ms};
+    *audit = (struct audit){.timeout_ms = audit->timeout_ms, .ahead = audit->ahead};
 }

@@ -8,16 +8,17 @@
 #ifndef INKAN_STORAGE_AUDIT_H
 #define INKAN_STORAGE_AUDIT_H
 
-#include "storage/driver.h"
+#include "storage/ahead.h"
 
 /* Events that are kept in memory, of some 6 KB at most: a transaction that makes more takes its
  * turn earlier. */
 enum { AUDIT_HELD_MAX = 1000 };
 
-/* Begins zeroed but for `timeout_ms`. */
+/* Begins zeroed but for the first two. */
 struct audit {
-    int64_t timeout_ms;   /* of one call of the driver */
-    struct event *events; /* not written yet */
+    int64_t timeout_ms;        /* of one call of the driver */
+    const struct ahead *ahead; /* of the transaction */
+    struct event *events;      /* not written yet */
     size_t count, room;
     struct domain domain; /* the last one that something belonged to */
     bool turn;            /* was taken */

@@ -33,7 +33,7 @@ struct driver_options {
     int version; /* of the schema, as the caller wants it, for stores that have none of their own */
 };
 
-enum { QUERY_FILTERS_MAX = 8, DRIVER_NAMES_MAX = 24 };
+enum { QUERY_FILTERS_MAX = 8, DRIVER_NAMES_MAX = 24, DRIVER_ANY_MAX = 40 };
 
 /* Which records find gives: those whose fields match all the filters, in primary-key order,
  * strictly after `after`. */
@@ -46,6 +46,10 @@ struct query {
         bool until;       /* FIELD_TIME: set, and not after `number`; else equal to it */
     } filters[QUERY_FILTERS_MAX];
     size_t filter_count;
+    /* And one of the texts of an array of DRIVER_ANY_MAX, NULL where there are fewer; only for
+     * drivers that have `add`, and then in any order. NULL: any. */
+    const struct field *any_field;
+    const char *const *any;
     const void *after; /* a record with its primary key set, or NULL */
     size_t limit;      /* 0: all */
     bool descending;
@@ -107,6 +111,10 @@ struct driver {
      * to one that does not exist. On ST_OK the record's version and serial are set. */
     enum status (*put)(struct driver_conn *conn, const struct kind *kind, void *record,
                        struct err *err);
+    /* Adds many records of a kind at once, with the versions that they bear, and sets their
+     * serials, which ascend. Else as put. NULL where it would be no faster. */
+    enum status (*add)(struct driver_conn *conn, const struct kind *kind, void *const *records,
+                       size_t count, struct err *err);
     /* Removes the record with that key and version, else ST_CONFLICT; ST_DENIED while others
      * refer to it. */
     enum status (*del)(struct driver_conn *conn, const struct kind *kind, const void *record,

@@ -51,27 +51,51 @@ enum status feed_note(struct feed *feed, const struct kind *kind, const void *re
     return old != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
 }
 
-static enum status write_row(const struct feed_row *row, struct driver_conn *conn, struct err *err)
+/* Borrows the names. */
+static struct change change_of(const struct feed_row *row, int64_t version)
 {
-    struct change change = {.time = clock_now_s()};
-    change.kind = span_dup(span_str(row->kind));
-    change.name = span_dup(span_str(bare_name(row)));
-    enum status st = ST_TEMP;
-    if (change.kind != NULL && change.name != NULL)
+    return (struct change){.kind = (char *)(uintptr_t)row->kind,
+                           .name = (char *)(uintptr_t)bare_name(row),
+                           .time = clock_now_s(),
+                           .version = version};
+}
+
+static enum status put_each(const struct feed *feed, struct driver_conn *conn, struct err *err)
+{
+    enum status st = ST_OK;
+    for (const struct feed_row *row = feed->rows; st == ST_OK && row != NULL; row = row->hh.next) {
+        struct change change = change_of(row, 0);
         st = conn->driver->put(conn, &kind_change, &change, err);
+    }
+    return st;
+}
+
+static enum status add_all(const struct feed *feed, struct driver_conn *conn, struct err *err)
+{
+    size_t count = 0;
+    struct change *changes = calloc(HASH_COUNT(feed->rows), sizeof *changes);
+    void **records = calloc(HASH_COUNT(feed->rows), sizeof *records);
+    enum status st = ST_TEMP;
+    for (const struct feed_row *row = feed->rows; changes != NULL && records != NULL && row != NULL;
+         row = row->hh.next) {
+        changes[count] = change_of(row, 1);
+        records[count] = &changes[count];
+        count++;
+    }
+    if (count > 0)
+        st = conn->driver->add(conn, &kind_change, records, count, err);
     else
         err_set(err, ST_TEMP, "no memory");
-    kind_clear(&kind_change, &change);
+    free(changes);
+    free(records);
     return st;
 }
 
 enum status feed_write(const struct feed *feed, struct driver_conn *conn, struct err *err)
 {
-    for (const struct feed_row *row = feed->rows; row != NULL; row = row->hh.next) {
-        if (write_row(row, conn, err) != ST_OK)
-            return err_context(err, "change feed");
-    }
-    return ST_OK;
+    bool many = HASH_COUNT(feed->rows) > 1 && conn->driver->add != NULL;
+    enum status st = many ? add_all(feed, conn, err) : put_each(feed, conn, err);
+    return st == ST_OK ? ST_OK : err_context(err, "change feed");
 }
 
 void feed_clear(struct feed *feed)

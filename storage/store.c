@@ -257,6 +257,36 @@ enum status store_domain(struct store *store, const char *name, struct domain *o
     return get_by(store, &kind_domain, out, &name, err);
 }
 
+static enum status find_domain(struct store *store, const char *name,
+                               const struct store_reader *reader, struct err *err)
+{
+    struct domain domain = {.name = NULL};
+    enum status st = store_domain(store, name, &domain, err);
+    if (st == ST_OK)
+        st = reader->row(reader->arg, &domain, err);
+    kind_clear(&kind_domain, &domain);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status store_domains(struct store *store, const char *const *names, size_t count,
+                          const struct store_reader *reader, struct err *err)
+{
+    bool many = store->driver->add != NULL;
+    enum status st = ST_OK;
+    for (size_t i = 0; !many && st == ST_OK && i < count; i++)
+        st = find_domain(store, names[i], reader, err);
+    for (size_t i = 0; many && st == ST_OK && i < count; i += DRIVER_ANY_MAX) {
+        const char *any[DRIVER_ANY_MAX] = {NULL};
+        const struct query query = {.kind = &kind_domain,
+                                    .any_field = kind_field(&kind_domain, SPAN_LIT("name")),
+                                    .any = any};
+        size_t left = count - i;
+        memcpy(any, names + i, (left < DRIVER_ANY_MAX ? left : DRIVER_ANY_MAX) * sizeof *any);
+        st = store_find(store, &query, reader->row, reader->arg, err);
+    }
+    return st;
+}
+
 enum status store_key(struct store *store, const char *domain, const char *selector,
                       struct key *out, struct err *err)
 {

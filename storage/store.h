@@ -74,6 +74,13 @@ enum status store_tx_get(struct store_tx *tx, const struct kind *kind, void *rec
                          struct err *err) MUST_CHECK;
 enum status store_tx_find(struct store_tx *tx, const struct query *query, driver_row *row,
                           void *arg, struct err *err) MUST_CHECK;
+/* For a transaction over many records: reads all of those names at once, namely tenants and domains
+ * by their own names, keys and rules by their domains, audit events of keys by the keys'
+ * ("example.com s1"). What is asked for of these then is answered from memory, and what is added is
+ * written with the commit, which is where a conflict with other writers shows. Where it would be no
+ * faster nothing is read, and all is as without. */
+enum status store_tx_ahead(struct store_tx *tx, const struct kind *kind, const char *const *names,
+                           size_t count, struct err *err) MUST_CHECK;
 /* Checks the record, stores it, and writes the audit event (`action` like "domain.add") and the
  * change-feed row with it; neither when nothing changed but fields with FIELD_QUIET. */
 enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *record,
@@ -103,6 +110,13 @@ enum status store_tenant(struct store *store, const char *name, struct tenant *o
                          struct err *err) MUST_CHECK;
 enum status store_domain(struct store *store, const char *name, struct domain *out,
                          struct err *err) MUST_CHECK;
+/* Those of the domains that there are, in any order. */
+struct store_reader {
+    driver_row *row;
+    void *arg;
+};
+enum status store_domains(struct store *store, const char *const *names, size_t count,
+                          const struct store_reader *reader, struct err *err) MUST_CHECK;
 enum status store_key(struct store *store, const char *domain, const char *selector,
                       struct key *out, struct err *err) MUST_CHECK;
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "storage/ahead.h"
 #include "storage/audit.h"
 #include "storage/feed.h"
 #include "storage/store_internal.h"
@@ -11,6 +12,7 @@ struct store_tx {
     struct store *store;
     struct driver_conn *conn;
     const char *note;
+    struct ahead ahead;
     struct audit audit;
     struct feed feed;
 };
@@ -23,6 +25,7 @@ static void renew_deadline(struct store_tx *tx)
 static void tx_end(struct store_tx *tx)
 {
     pool_give(tx->store->pool, tx->conn);
+    ahead_clear(&tx->ahead);
     audit_clear(&tx->audit);
     feed_clear(&tx->feed);
     free(tx);
@@ -36,6 +39,7 @@ enum status store_begin(struct store *store, struct store_tx **out, struct err *
         return err_set(err, ST_TEMP, "no memory");
     tx->store = store;
     tx->audit.timeout_ms = store->timeout_ms;
+    tx->audit.ahead = &tx->ahead;
     enum status st = pool_take(store->pool, deadline_ms, &tx->conn, err);
     if (st != ST_OK) {
         free(tx);
@@ -54,7 +58,7 @@ enum status store_tx_get(struct store_tx *tx, const struct kind *kind, void *rec
                          struct err *err)
 {
     renew_deadline(tx);
-    enum status st = tx->conn->driver->get(tx->conn, kind, record, err);
+    enum status st = ahead_get(&tx->ahead, tx->conn, kind, record, err);
     return store_counted(tx->store, store_name_missing(st, kind, record, err));
 }
 
@@ -62,7 +66,24 @@ enum status store_tx_find(struct store_tx *tx, const struct query *query, driver
                           void *arg, struct err *err)
 {
     renew_deadline(tx);
-    return store_counted(tx->store, tx->conn->driver->find(tx->conn, query, row, arg, err));
+    const struct ahead_group *group = ahead_find(&tx->ahead, query);
+    if (group != NULL)
+        return ahead_each(group, query, row, arg, err);
+    bool whole = query->kind == &kind_event; /* of which none wait */
+    enum status st = whole ? ST_OK : ahead_write(&tx->ahead, tx->conn, err);
+    if (st == ST_OK)
+        st = tx->conn->driver->find(tx->conn, query, row, arg, err);
+    return store_counted(tx->store, st);
+}
+
+enum status store_tx_ahead(struct store_tx *tx, const struct kind *kind, const char *const *names,
+                           size_t count, struct err *err)
+{
+    const struct ahead_wanted wanted = {kind, names, count};
+    if (tx->conn->driver->add == NULL)
+        return ST_OK;
+    renew_deadline(tx);
+    return store_counted(tx->store, ahead_read(&tx->ahead, tx->conn, &wanted, err));
 }
 
 void store_tx_note(struct store_tx *tx, const char *note)
@@ -116,7 +137,7 @@ static enum status load_before(struct store_tx *tx, const struct kind *kind, con
         return err_set(err, ST_TEMP, "no memory");
     enum status st = copy_key(kind, record, *before_out, err);
     if (st == ST_OK)
-        st = tx->conn->driver->get(tx->conn, kind, *before_out, err);
+        st = ahead_get(&tx->ahead, tx->conn, kind, *before_out, err);
     if (st == ST_NOT_FOUND)
         st = err_set(err, ST_CONFLICT, "removed by somebody else meanwhile");
     return st;
@@ -157,7 +178,7 @@ enum status store_tx_put(struct store_tx *tx, const struct kind *kind, void *rec
         return st;
     st = load_before(tx, kind, record, &before, err);
     if (st == ST_OK)
-        st = tx->conn->driver->put(tx->conn, kind, record, err);
+        st = ahead_put(&tx->ahead, tx->conn, kind, record, err);
     if (st == ST_CONFLICT && before == NULL)
         st = err_set(err, ST_CONFLICT, "exists already");
     struct audit_change change = {.kind = kind, .before = before, .after = record};
@@ -178,7 +199,7 @@ enum status store_tx_del(struct store_tx *tx, const struct kind *kind, const voi
     /* First the event: afterwards nobody can tell whose the record was. */
     enum status st = audit(tx, &change, action, err);
     if (st == ST_OK)
-        st = tx->conn->driver->del(tx->conn, kind, record, err);
+        st = ahead_del(&tx->ahead, tx->conn, kind, record, err);
     if (st == ST_OK)
         st = feed_note(&tx->feed, kind, record, err);
     return st == ST_OK ? ST_OK : store_counted(tx->store, label_context(kind, record, err));
@@ -238,7 +259,10 @@ static enum status look_after(struct store *store, const struct event *event, st
 /* What is written last of all, in turn with other writers. */
 static enum status write_rest(struct store_tx *tx, struct err *err)
 {
-    enum status st = audit_write(&tx->audit, tx->conn, err);
+    renew_deadline(tx);
+    enum status st = ahead_write(&tx->ahead, tx->conn, err);
+    if (st == ST_OK)
+        st = audit_write(&tx->audit, tx->conn, err);
     renew_deadline(tx);
     return st == ST_OK ? feed_write(&tx->feed, tx->conn, err) : st;
 }

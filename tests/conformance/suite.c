@@ -193,9 +193,10 @@ int main(int argc, char **argv)
     if (!read_settings())
         return 2;
     suite_url = argv[1];
-    int failed = suite_records() + suite_transactions() + suite_chain() + suite_moves() +
-                 suite_life() + suite_hot_path() + suite_places() + suite_keyring() +
-                 suite_refreshed() + suite_tiers() + suite_outage() + suite_schema();
+    int failed = suite_records() + suite_transactions() + suite_ahead() + suite_chain() +
+                 suite_moves() + suite_life() + suite_hot_path() + suite_places() +
+                 suite_keyring() + suite_refreshed() + suite_tiers() + suite_outage() +
+                 suite_schema();
     settings_free(settings);
     return failed == 0 ? 0 : 1;
 }

@@ -74,6 +74,7 @@ struct vault *suite_vault(void);
 /* The groups. */
 int suite_records(void);
 int suite_transactions(void);
+int suite_ahead(void);
 int suite_chain(void);
 int suite_moves(void);
 int suite_life(void);

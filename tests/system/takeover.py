@@ -27,12 +27,12 @@ def line_of(path, beginning):
 class Move:
     """One configuration for OpenDKIM and, with another port, for the import."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.folder = folder
         self.conf = f"{folder}/import.conf"
         self.written = f"{folder}/written.conf"
         self.port = free_port()
-        self.inkan = Inkan(f"{folder}/inkan").set_up()
+        self.inkan = Inkan(f"{folder}/inkan", **settings).set_up()
         self.opendkim = None
 
     def __enter__(self):

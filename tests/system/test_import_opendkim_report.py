@@ -205,8 +205,8 @@ def test_the_report_in_json(move):
     configure(move, PATTERNS, keys=KEYS, rules=TWO)
     report = move.run().report
     assert set(report) == {"dry_run", "keys", "rules", "added", "existed", "failed", "taken", "changed",
-                           "refused", "unknown", "notice", "conf", "notes", "key_list", "rule_list"}
-    for grade in ("taken", "changed", "refused", "unknown", "notice"):
+                           "refused", "unverifiable", "unknown", "notice", "conf", "notes", "key_list", "rule_list"}
+    for grade in ("taken", "changed", "refused", "unverifiable", "unknown", "notice"):
         assert report[grade] == len(notes(report, grade))
     assert all(set(note) == {"grade", "file", "line", "text"} for note in report["notes"])
     assert [key["domain"] for key in report["key_list"]] == ["example.com", "example.org"]
@@ -644,10 +644,23 @@ def comparable(inkan):
     return sorted(domains, key=str), sorted(keys, key=str), tenants, rules
 
 
-def test_killed_in_the_middle_and_started_again(place):
+@pytest.fixture
+def stores(request, workdir):
+    """Settings for two stores, empty but for their tables."""
+    if request.param == "sqlite":
+        yield {}, {}
+        return
+    server = Postgres.primary(workdir)
+    server.sql("CREATE DATABASE other", database="postgres")
+    yield {"store__url": server.url()}, {"store__url": server.url(database="other")}
+    server.stop()
+
+
+@pytest.mark.parametrize("stores", ["sqlite", "postgresql"], indirect=True)
+def test_killed_in_the_middle_and_started_again(stores, place):
     """Wherever it is killed, the next run ends where one run alone would have."""
     os.mkdir(f"{place['dir']}/whole")
-    with Move(place["dir"]) as move, Move(f"{place['dir']}/whole") as other:
+    with Move(place["dir"], **stores[0]) as move, Move(f"{place['dir']}/whole", **stores[1]) as other:
         move.place = place
         configure(move, PATTERNS, **many_lines(MANY))
         other.conf = move.conf
@@ -668,6 +681,7 @@ def test_killed_in_the_middle_and_started_again(place):
             counts.append(len(move.inkan.json("key", "list")))
         print("keys after each kill:", counts)
         assert counts == sorted(counts)
+        assert move.inkan.run("audit", "verify").returncode == DONE
         last = move.run("--yes").report
         assert last["failed"] == 0 and last["added"] + last["existed"] == MANY // 2
         assert comparable(move.inkan) == comparable(other.inkan)
