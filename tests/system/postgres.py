@@ -112,6 +112,15 @@ class Postgres:
         """Makes a standby the primary; returns when it takes writes."""
         assert self.sql("SELECT pg_promote(true, 30)", database="postgres") == "t"
 
+    def seconds(self):
+        """Of the processor, that it and all its sessions have used."""
+        ticks = 0
+        for pid in [self.server.pid, *self.server.children()]:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                used = file.read().rpartition(")")[2].split()[11:15]
+            ticks += sum(int(n) for n in (used if pid == self.server.pid else used[:2]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     # -- talking to it ----------------------------------------------------------------------
 
     def url(self, user="postgres", database="inkan"):

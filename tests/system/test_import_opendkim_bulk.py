@@ -38,9 +38,9 @@ def seconds_of_children():
 
 
 @pytest.fixture
-def server(workdir):
+def server(folder):
     """With all settings as PostgreSQL has them by itself, so each commit is on the disk."""
-    server = Postgres.primary(workdir)
+    server = Postgres.primary(folder)
     yield server
     server.stop()
 

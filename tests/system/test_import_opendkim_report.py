@@ -645,12 +645,12 @@ def comparable(inkan):
 
 
 @pytest.fixture
-def stores(request, workdir):
+def stores(request, folder):
     """Settings for two stores, empty but for their tables."""
     if request.param == "sqlite":
         yield {}, {}
         return
-    server = Postgres.primary(workdir)
+    server = Postgres.primary(folder)
     server.sql("CREATE DATABASE other", database="postgres")
     yield {"store__url": server.url()}, {"store__url": server.url(database="other")}
     server.stop()
