@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sql/arrays.h"
 
-#include <assert.h>
 #include <endian.h>
 #include <string.h>
 
@@ -79,7 +78,8 @@ static enum status make_columns(struct addition *addition, struct err *err)
         const struct field *field = &addition->kind->fields[i];
         if (field->flags & FIELD_SERIAL)
             continue;
-        assert(addition->column_count < SQL_PARAMS_MAX);
+        if (addition->column_count == SQL_PARAMS_MAX)
+            return err_set(err, ST_BROKEN, "%s: too many fields", addition->kind->name);
         struct column *column = &addition->columns[addition->column_count++];
         column->field = field;
         st = make_column(addition, column, err);

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from inkan import BUILD, SANITIZER_ENV
+from postgres import Postgres
 from process import wait_for
 
 DONE, NO, INVALID, REFUSED = 0, 1, 2, 3
@@ -363,6 +364,30 @@ def test_two_thousand_rows_and_one_spoilt_by_the_store(inkan):
     status = inkan.json("store", "status")
     assert (status["domains"], status["keys"]) == (1999, 1999)
     assert inkan.run("store", "check").returncode == DONE
+
+
+@pytest.fixture
+def in_postgresql(new_inkan, folder):
+    server = Postgres.primary(folder)
+    yield new_inkan(store__url=server.url()).set_up("acme", "globex")
+    server.stop()
+
+
+def test_a_row_that_postgresql_refuses_takes_no_other_down(in_postgresql, pem):
+    """Both of what is known when the row is read, and of what shows when all are written."""
+    inkan = in_postgresql
+    rows = [{"domain": f"d{n}.example", "tenant": "acme", "selector": "s1", "private_key": pem["ed25519"],
+             "activate": True} for n in range(300)]
+    inkan.ok("domain", "add", "d150.example", "--tenant", "acme", "--no-key")
+    inkan.ok("key", "new", "d150.example", "--selector", "s1", "--algorithm", "ed25519-sha256")
+    rows[250]["tenant"] = "nobody"
+    code, report, stderr = import_rows(inkan, write(inkan, "rows.jsonl", json_lines(rows)))
+    assert (code, report["added"], report["failed"]) == (NO, 298, 2), stderr
+    assert [error["line"] for error in report["errors"]] == [151, 251]
+    assert "key d150.example s1: exists already, with another value" in report["errors"][0]["text"]
+    assert inkan.run("audit", "verify").returncode == DONE
+    code, report, _ = import_rows(inkan, f"{inkan.folder}/rows.jsonl")
+    assert (report["added"], report["existed"], report["failed"]) == (0, 298, 2)
 
 
 def count_domains(inkan):
