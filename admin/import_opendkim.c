@@ -11,6 +11,7 @@
 #include "admin/lines.h"
 #include "admin/takeover_conf.h"
 #include "admin/takeover_dns.h"
+#include "admin/takeover_owner.h"
 #include "admin/takeover_report.h"
 #include "admin/takeover_source.h"
 #include "admin/takeover_store.h"
@@ -170,7 +171,11 @@ static enum status plan(struct migration *m, struct err *err)
     m->takeover.signing = m->signing;
     m->takeover.configuration = &m->configuration;
     m->takeover.notes = m->notes;
-    return takeover_plan(&m->takeover, &domains, err);
+    enum status status = takeover_plan(&m->takeover, &domains, err);
+    if (status == ST_OK)
+        status =
+            takeover_owner_review(m->admin, &m->takeover, args_option(m->args, "--tenant"), err);
+    return status == ST_OK ? takeover_make_rules(&m->takeover, err) : status;
 }
 
 /* -- the settings file ------------------------------------------------------------------------ */
@@ -226,7 +231,9 @@ static enum status write_conf(const struct migration *m, struct err *err)
 
 static enum status prepare(struct migration *m, struct err *err)
 {
-    enum status status = check_conf(m, err);
+    enum status status = takeover_owner_check(args_option(m->args, "--tenant"), err);
+    if (status == ST_OK)
+        status = check_conf(m, err);
     if (status == ST_OK)
         status = configure(m, err);
     if (status == ST_OK)

@@ -211,6 +211,7 @@ static enum status take_signature(struct takeover *takeover, struct takeover_pat
         return ST_OK;
     }
     enum status status = takeover_find_key(takeover, request, &key, err);
+    pattern->lost = pattern->lost || key == NULL;
     if (status != ST_OK || key == NULL)
         return status;
     struct takeover_signer *signer = &pattern->signers[pattern->count++];
@@ -300,7 +301,7 @@ enum status takeover_plan(struct takeover *takeover, const struct takeover_domai
     for (struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
         status = ask_pattern(takeover, each, err);
-    return status == ST_OK ? takeover_make_rules(takeover, err) : status;
+    return status;
 }
 
 void takeover_clear(struct takeover *takeover)

@@ -39,13 +39,16 @@ struct takeover_key {
     enum key_shown shown;     /* and the same for its record */
     int64_t checked_s, ttl_s;
     bool own;    /* signs for the authors of its domain by itself; else it is reserved */
+    bool used;   /* for takeover_drop_keys: some pattern has it */
     char name[]; /* domain, blank, selector */
 };
 
 /* A domain that has keys. */
 struct takeover_domain {
     UT_hash_handle hh;
-    size_t own; /* of its keys */
+    size_t own;            /* of its keys */
+    const char *suspended; /* in the store: "domain" or "tenant"; NULL: neither */
+    bool used;             /* some key of it is */
     char name[];
 };
 
@@ -62,6 +65,7 @@ struct takeover_pattern {
         char *identity; /* NULL: none */
     } signers[2];       /* OpenDKIM makes no more */
     size_t count;
+    bool lost;  /* OpenDKIM signs for it with what is not taken over */
     bool ruled; /* there are rules for it */
     char text[];
 };
@@ -85,9 +89,9 @@ struct takeover_domains {
     size_t count;
 };
 
-/* Makes the plan into a zeroed struct whose first three members are set. What cannot be taken over
- * is in the notes. ST_TEMP without memory or when a table's server does not answer, and what
- * reading tables says. Clear also after a failure. */
+/* Makes the plan, but for its rules, into a zeroed struct whose first three members are set. What
+ * cannot be taken over is in the notes. ST_TEMP without memory or when a table's server does not
+ * answer, and what reading tables says. Clear also after a failure. */
 enum status takeover_plan(struct takeover *takeover, const struct takeover_domains *domains,
                           struct err *err) MUST_CHECK;
 void takeover_clear(struct takeover *takeover); /* wipes */
@@ -133,6 +137,8 @@ enum status takeover_find_key(struct takeover *takeover, const struct takeover_r
                               struct takeover_key **out, struct err *err) MUST_CHECK;
 /* The domain if it has keys, else NULL. */
 struct takeover_domain *takeover_find_domain(const struct takeover *takeover, const char *name);
+/* Forgets the keys that are not used, and domains that are left without any. */
+void takeover_drop_keys(struct takeover *takeover);
 void takeover_clear_keys(struct takeover *takeover);
 
 /* takeover_rules.c: decides which keys are their domains' own, and which patterns need rules. */

@@ -231,6 +231,28 @@ enum status takeover_find_key(struct takeover *takeover, const struct takeover_r
     return ST_OK;
 }
 
+void takeover_drop_keys(struct takeover *takeover)
+{
+    struct takeover_key *key = NULL, *next_key = NULL;
+    struct takeover_domain *domain = NULL, *next_domain = NULL;
+    HASH_ITER(hh, takeover->keys, key, next_key)
+    {
+        if (key->used) {
+            takeover_find_domain(takeover, key->domain)->used = true;
+            continue;
+        }
+        HASH_DEL(takeover->keys, key);
+        free_key(key);
+    }
+    HASH_ITER(hh, takeover->domains, domain, next_domain)
+    {
+        if (domain->used)
+            continue;
+        HASH_DEL(takeover->domains, domain);
+        free(domain);
+    }
+}
+
 void takeover_clear_keys(struct takeover *takeover)
 {
     struct takeover_material *material = NULL, *next_material = NULL;

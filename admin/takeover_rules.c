@@ -73,6 +73,21 @@ static bool is_domain(const struct takeover *takeover, const struct takeover_pat
 
 /* -- rules -------------------------------------------------------------------------------- */
 
+static void note_taken(struct takeover *takeover, const struct takeover_pattern *pattern,
+                       const struct takeover_signer *signer)
+{
+    const char *domain = signer->key->domain;
+    const char *suspended = takeover_find_domain(takeover, domain)->suspended;
+    struct buf more = BUF_INIT(0);
+    if (suspended != NULL)
+        buf_printf(&more, ", but the %s is suspended here", suspended);
+    notes_add(takeover->notes, suspended != NULL ? NOTES_CHANGED : NOTES_TAKEN, pattern->place,
+              "%s: signed with s=%s d=%s%s%s%s", pattern->text, signer->key->selector, domain,
+              signer->identity != NULL ? " i=" : "",
+              signer->identity != NULL ? signer->identity : "", buf_cstr(&more));
+    buf_clear(&more);
+}
+
 static enum status set_text(const char *field, struct rule *rule, const char *text, struct err *err)
 {
     return field_set_text(kind_field(&kind_rule, span_str(field)), rule, span_str(text), err);
@@ -121,6 +136,7 @@ static enum status add_rule(struct takeover *takeover, const struct takeover_pat
         return status;
     }
     takeover->rule_count++;
+    note_taken(takeover, pattern, signer);
     return ST_OK;
 }
 
@@ -131,9 +147,11 @@ static enum status add_rules(struct takeover *takeover, const struct takeover_pa
     const struct takeover_signer *first = &pattern->signers[0], *second = &pattern->signers[1];
     bool together = pattern->count == 2 && first->key->domain != NULL &&
                     strcmp(first->key->domain, second->key->domain) == 0;
-    size_t own = count_own(takeover, first->key->domain);
+    size_t own = count_own(takeover, first->key->domain), before = takeover->rule_count;
     bool all = first->key->own && own == (together ? 2U : 1U) && (!together || second->key->own);
     enum status status = add_rule(takeover, pattern, first, all ? NULL : first->key->selector, err);
+    if (status == ST_OK && together && all && takeover->rule_count > before)
+        note_taken(takeover, pattern, second);
     if (status != ST_OK || pattern->count < 2 || (together && all))
         return status;
     if (together) {
@@ -144,15 +162,6 @@ static enum status add_rules(struct takeover *takeover, const struct takeover_pa
     }
     all = second->key->own && count_own(takeover, second->key->domain) == 1;
     return add_rule(takeover, pattern, second, all ? NULL : second->key->selector, err);
-}
-
-static void note_taken(struct takeover *takeover, const struct takeover_pattern *pattern)
-{
-    for (size_t i = 0; i < pattern->count; i++)
-        notes_add(takeover->notes, NOTES_TAKEN, pattern->place, "%s: signed with s=%s d=%s%s%s",
-                  pattern->text, pattern->signers[i].key->selector, pattern->signers[i].key->domain,
-                  pattern->signers[i].identity != NULL ? " i=" : "",
-                  pattern->signers[i].identity != NULL ? pattern->signers[i].identity : "");
 }
 
 static bool has_wide_user(const struct takeover *takeover)
@@ -180,16 +189,20 @@ static enum status make_rules(struct takeover *takeover, struct takeover_pattern
 {
     size_t before = takeover->rule_count;
     const struct takeover_pattern *next = takeover_next_pattern(takeover, pattern);
-    note_taken(takeover, pattern);
-    if (is_redundant(takeover, pattern, next, wide))
+    if (is_redundant(takeover, pattern, next, wide)) {
+        for (size_t i = 0; i < pattern->count; i++)
+            note_taken(takeover, pattern, &pattern->signers[i]);
         return ST_OK;
+    }
     if (pattern->count > 0) {
         enum status status = add_rules(takeover, pattern, err);
         pattern->ruled = takeover->rule_count > before;
         return status;
     }
     notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
-              "%s: is not signed for by OpenDKIM, but will be as %s is", pattern->text, next->text);
+              pattern->lost ? "%s: is not signed for as with OpenDKIM, but will be as %s is"
+                            : "%s: is not signed for by OpenDKIM, but will be as %s is",
+              pattern->text, next->text);
     return ST_OK;
 }
 
