@@ -207,13 +207,24 @@ static bool keeps_identity(const char *identity, const char *domain)
     return false;
 }
 
+/* The library makes no signature with other names, and OpenDKIM goes on as if it had. */
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80)
+        text++;
+    return *text == '\0';
+}
+
 static void check_request(struct signing_course *course, const struct signing_request *request)
 {
     struct signing *signing = course->signing;
     bool rsa = strncmp(signing->algorithm, "rsa-", 4) == 0;
     int64_t least = configuration_number(signing->options.configuration, "MinimumKeyBits");
     enum signing_action internal = signing_handling(signing, "InternalError");
-    if (!request->usable)
+    if (!is_ascii(request->domain) || !is_ascii(request->selector))
+        signing_finish(course, SIGNING_STOPPED, "OpenDKIM crashes: d=%s s=%s is not in ASCII",
+                       request->domain, request->selector);
+    else if (!request->usable)
         signing_finish(course, internal, "key %s: %s", request->key_name, request->fault);
     else if (rsa && request->kind != DKIM_KEY_RSA)
         signing_finish(course, internal, "key %s: not an RSA key, and SignatureAlgorithm is %s",

@@ -69,12 +69,13 @@ static void review_signer(const struct signing *signing, const struct table_row 
 {
     struct keytable_entry entry;
     struct err ignored;
-    if (signer.len == 0 || span_find(signer, '%') < signer.len)
+    if (signer.len == 0)
         return;
     if (span_find(signer, '@') == signer.len)
-        note_row(signing, NOTES_REFUSED, row,
+        note_row(signing, NOTES_NOTICE, row,
                  "the signer has no @; OpenDKIM passes such mail on unsigned");
-    else if (keytable_parse(value, &entry, &ignored) == ST_OK && !entry.any_domain &&
+    else if (span_find(signer, '%') == signer.len &&
+             keytable_parse(value, &entry, &ignored) == ST_OK && !entry.any_domain &&
              !is_within(signer, entry.domain))
         note_row(signing, NOTES_NOTICE, row,
                  "the signer is not within the domain of the key; OpenDKIM leaves it out");

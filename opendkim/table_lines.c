@@ -106,8 +106,11 @@ static enum status add_row(struct table *table, struct table_slot *slot, const s
         return ST_OK;
     if (table->options.uncut)
         slot->value = slot->whole;
+    slot->has_value = slot->has_value || slot->value.len > 0;
     if (!slot->has_value)
         note_no_value(table, piece);
+    else if (slot->value.len == 0 && wants_values(table) && piece->first)
+        table_note(table, NOTES_REFUSED, piece->line, "the value is empty");
     if (slot->has_value && table->options.use == TABLE_MACROS && table->type == TABLE_FILE)
         return table_add_parts(table, slot, err);
     return table_add(table, slot, err);
@@ -133,11 +136,9 @@ static enum status read_refile_piece(struct table *table, const struct piece *pi
     struct table_slot slot = {.key = extent_of(table, span_head(kept, len)),
                               .value = extent_of(table, value),
                               .has_value = len < kept.len};
-    if (len == 0 && trim(kept).len > 0)
+    if (len == 0 && trim(kept).len > 0 && (piece->first || !table->options.uncut))
         table_note(table, NOTES_NOTICE, piece->line,
                    "the line begins with white space; in a refile: OpenDKIM passes it over");
-    if (len > 0 && slot.has_value && value.len == 0 && wants_values(table) && piece->first)
-        table_note(table, NOTES_REFUSED, piece->line, "the value is empty");
     return len == 0 ? ST_OK : add_row(table, &slot, piece, err);
 }
 

@@ -353,6 +353,7 @@ TOLD = {
     "two patterns": {A: ("refused", "rules", 2)},
     "KeyTable with patterns": {"a@example.org": ("refused", "rules", 2)},
     "letters beyond ASCII in a pattern": {"xäy@example.com": RULE},
+    "keys of names beyond ASCII": {f"a@example.{end}": ("refused", "rules", n) for n, end in ((1, "com"), (2, "org"))},
     "Sender before From": {"a@example.com b@example.org": ("changed", CONF, "SenderHeaders")},
     "From before Sender": {"a@example.org b@example.com": ("changed", CONF, "SenderHeaders")},
     "a macro for the author": {"a@example.org b@example.com": ("refused", CONF, "SenderMacro")},

@@ -322,6 +322,12 @@ PATTERN_CASES = [
           actions=[SIGN, FAIL]),
     rules("letters beyond ASCII in a pattern", "*ä*@example.com k1\n",
           authors("xäy@example.com", "xay@example.com"), settings=PATTERNS),
+    rules("a name in UTF-8", "*@müller.test k1\n", authors("a@müller.test", "a@example.com"), settings=PATTERNS,
+          actions=[SIGN, UNSIGNED]),
+    rules("keys of names beyond ASCII", "*@example.com k1\n*@example.org k2\n*@example.net k3\n",
+          authors("a@example.net", "a@example.com", "a@example.org"), settings=PATTERNS,
+          keys="k1 müller.test:s1:{dir}/rsa.pem\nk2 example.org:ü:{dir}/rsa.pem\nk3 example.net:s3:{dir}/rsa.pem\n",
+          actions=[SIGN, "stopped", "stopped"]),
     rules("a signer", "*@*.example.com k1:@%\n", authors("a@sub.example.com"), settings=PATTERNS),
 ]
 
