@@ -155,7 +155,8 @@ static void make_author(const struct takeover_pattern *pattern, struct buf *addr
     if (pattern->level == RULE_EVERYWHERE)
         buf_append_str(&host, STRANGER ".invalid");
     else
-        buf_printf(&host, "%s%s", pattern->level == RULE_ABOVE ? STRANGER "." : "", pattern->host);
+        buf_printf(&host, "%s%s", pattern->level == RULE_ABOVE ? STRANGER "." : "",
+                   pattern->spelt != NULL ? pattern->spelt : pattern->host);
     snprintf(domain, DKIM_DOMAIN_SIZE + sizeof STRANGER, "%s", buf_cstr(&host));
     buf_printf(address, " <%s@%s>", user, buf_cstr(&host));
     buf_clear(&host);
@@ -231,7 +232,7 @@ static void note_refusal(struct takeover *takeover, const struct takeover_patter
                          const struct signing_answer *answer)
 {
     bool refuses = answer->action == SIGNING_TEMPFAIL || answer->action == SIGNING_REJECT ||
-                   answer->action == SIGNING_STOPPED;
+                   answer->action == SIGNING_DISCARD || answer->action == SIGNING_STOPPED;
     if (refuses && answer->any_key && has_made_up_domain(pattern))
         notes_add(takeover->notes, NOTES_CHANGED, pattern->place,
                   "%s: OpenDKIM refuses mail of authors whose domain has no key; here it passes "
@@ -240,6 +241,9 @@ static void note_refusal(struct takeover *takeover, const struct takeover_patter
     else if (refuses)
         notes_add(takeover->notes, NOTES_REFUSED, pattern->place, "%s: OpenDKIM does not sign: %s",
                   pattern->text, answer->reason);
+    else if (answer->count == 0 && pattern->line)
+        notes_add(takeover->notes, NOTES_NOTICE, pattern->place,
+                  "%s: OpenDKIM signs nothing for this line: %s", pattern->text, answer->reason);
 }
 
 /* A line that another one forestalls. */
@@ -301,7 +305,7 @@ enum status takeover_plan(struct takeover *takeover, const struct takeover_domai
     for (struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
         status = ask_pattern(takeover, each, err);
-    return status;
+    return status == ST_OK ? takeover_note_leftovers(takeover, err) : status;
 }
 
 void takeover_clear(struct takeover *takeover)

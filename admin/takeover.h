@@ -56,8 +56,10 @@ struct takeover_domain {
 struct takeover_pattern {
     UT_hash_handle hh;
     enum rule_level level;
-    char *user; /* NULL: every author there */
-    char *host; /* "*" with RULE_EVERYWHERE */
+    char *user;  /* NULL: every author there */
+    char *host;  /* "*" with RULE_EVERYWHERE */
+    char *spelt; /* the host as the line has it, if in UTF-8; else NULL */
+    bool line;   /* of a SigningTable or KeyList */
     struct notes_place place;
     char *wanted; /* the name of the key in the line; NULL: it comes of no such line */
     struct takeover_signer {
@@ -110,7 +112,8 @@ enum status takeover_add_key(struct takeover *takeover, const struct takeover_li
 struct takeover_author {
     struct span user, host;
     enum rule_level level;
-    struct span wanted; /* see struct takeover_pattern */
+    struct span wanted; /* see struct takeover_pattern, and the next */
+    bool line;
 };
 enum status takeover_add_pattern(struct takeover *takeover, const struct takeover_author *author,
                                  struct notes_place place, struct err *err) MUST_CHECK;
@@ -140,6 +143,11 @@ struct takeover_domain *takeover_find_domain(const struct takeover *takeover, co
 /* Forgets the keys that are not used, and domains that are left without any. */
 void takeover_drop_keys(struct takeover *takeover);
 void takeover_clear_keys(struct takeover *takeover);
+
+/* takeover_leftover.c: notes the rows of a KeyTable that no row of a SigningTable names, and those
+ * of one name of which others than their domains' get the first. When patterns have their signers.
+ * ST_TEMP. */
+enum status takeover_note_leftovers(const struct takeover *takeover, struct err *err) MUST_CHECK;
 
 /* takeover_rules.c: decides which keys are their domains' own, and which patterns need rules. */
 enum status takeover_make_rules(struct takeover *takeover, struct err *err) MUST_CHECK;

@@ -24,7 +24,16 @@ static void free_pattern(struct takeover_pattern *pattern)
     free(pattern->wanted);
     free(pattern->user);
     free(pattern->host);
+    free(pattern->spelt);
     free(pattern);
+}
+
+static bool is_ascii(struct span text)
+{
+    size_t i = 0;
+    while (i < text.len && (unsigned char)text.data[i] < 0x80)
+        i++;
+    return i == text.len;
 }
 
 static struct takeover_pattern *new_pattern(const struct takeover_author *author, const char *host,
@@ -35,14 +44,57 @@ static struct takeover_pattern *new_pattern(const struct takeover_author *author
         return NULL;
     memcpy(pattern->text, text.data, text.len);
     pattern->level = author->level;
+    pattern->line = author->line;
     pattern->host = strdup(host);
+    if (author->line && !is_ascii(author->host))
+        pattern->spelt = span_dup(author->host);
     pattern->user = author->user.len > 0 ? span_dup(author->user) : NULL;
     pattern->wanted = author->wanted.len > 0 ? span_dup(author->wanted) : NULL;
-    if (pattern->host != NULL && (pattern->user != NULL || author->user.len == 0) &&
+    bool spelt = pattern->spelt != NULL || !author->line || is_ascii(author->host);
+    if (spelt && pattern->host != NULL && (pattern->user != NULL || author->user.len == 0) &&
         (pattern->wanted != NULL || author->wanted.len == 0))
         return pattern;
     free_pattern(pattern);
     return NULL;
+}
+
+/* OpenDKIM knows a name in UTF-8 and its form in ASCII for two; here the line with the latter
+ * counts. */
+static void meet(struct takeover *takeover, struct takeover_pattern *known,
+                 struct takeover_pattern *other)
+{
+    bool ascii = other->spelt == NULL, was_ascii = known->spelt == NULL;
+    struct takeover_pattern *loser = ascii ? known : other;
+    bool same = span_equal(span_str(known->wanted), span_str(other->wanted));
+    if (!known->line || !other->line || ascii == was_ascii)
+        return;
+    notes_add(takeover->notes, same ? NOTES_NOTICE : NOTES_CHANGED, loser->place,
+              "%s: is %s, for which another line says who signs; here that one counts",
+              loser->spelt, known->text);
+    if (ascii) {
+        free(known->spelt);
+        free(known->wanted);
+        known->spelt = NULL;
+        known->wanted = other->wanted;
+        known->place = other->place;
+        other->wanted = NULL;
+    }
+}
+
+/* Takes the new one over. */
+static enum status keep(struct takeover *takeover, struct takeover_pattern *known,
+                        struct takeover_pattern *pattern, struct err *err)
+{
+    if (pattern == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    if (known == NULL)
+        HASH_ADD_STR(takeover->patterns, text, pattern);
+    else
+        meet(takeover, known, pattern);
+    bool kept = pattern->hh.tbl != NULL;
+    if (!kept)
+        free_pattern(pattern);
+    return kept || known != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
 }
 
 static enum status add(struct takeover *takeover, const struct takeover_author *author,
@@ -51,16 +103,13 @@ static enum status add(struct takeover *takeover, const struct takeover_author *
     struct buf text = BUF_INIT(0);
     format_text(author, host, &text);
     enum status status = buf_check(&text, "a pattern", err);
-    if (status == ST_OK && takeover_find_pattern(takeover, buf_cstr(&text)) == NULL) {
+    struct takeover_pattern *known =
+        status == ST_OK ? takeover_find_pattern(takeover, buf_cstr(&text)) : NULL;
+    if (status == ST_OK && (known == NULL || author->line)) {
         struct takeover_pattern *pattern = new_pattern(author, host, buf_span(&text));
-        if (pattern != NULL) {
+        if (pattern != NULL)
             pattern->place = place;
-            HASH_ADD_STR(takeover->patterns, text, pattern);
-        }
-        if (pattern == NULL || pattern->hh.tbl == NULL)
-            status = err_set(err, ST_TEMP, "no memory");
-        if (pattern != NULL && pattern->hh.tbl == NULL)
-            free_pattern(pattern);
+        status = keep(takeover, known, pattern, err);
     }
     buf_clear(&text);
     return status;
@@ -172,7 +221,7 @@ static bool is_dot_atom(struct span user)
 static enum status add_author(const struct reading *reading, struct span user, struct span host,
                               enum rule_level level, struct err *err)
 {
-    const struct takeover_author author = {user, host, level, reading->wanted};
+    const struct takeover_author author = {user, host, level, reading->wanted, true};
     if (span_find(user, '"') < user.len || span_find(user, '\\') < user.len) {
         note(reading, NOTES_REFUSED,
              "has a quoted local part; here the author is meant without the quotes: `inkan rule "
@@ -211,19 +260,44 @@ static enum status read_host(const struct reading *reading, struct span user, st
     return add_author(reading, user, host, RULE_AT, err);
 }
 
+static void note_star(const struct reading *reading)
+{
+    struct span shown = span_head(reading->key, 300);
+    const struct table *table = signing_table(reading->takeover->signing, "SigningTable");
+    const char *path = strchr(table_name(table), ':') + 1;
+    if (table_type_of(table) != TABLE_FILE)
+        note(reading, NOTES_REFUSED,
+             "never matched anybody, because patterns with * want a table of type refile:; if it "
+             "is meant so, write the host alone and import again");
+    else
+        notes_add(reading->takeover->notes, NOTES_REFUSED, reading->place,
+                  "%.*s: never matched anybody, because patterns with * want a table of type "
+                  "refile:; if it is meant so, import again with --signing-table refile:%s",
+                  (int)shown.len, shown.data, path);
+}
+
 static enum status read_plain(const struct reading *reading, struct err *err)
 {
     size_t at = last_at(reading->key);
     struct span none = {NULL, 0};
     struct span user = span_head(reading->key, at > 0 ? at - 1 : 0);
     struct span host = span_from(reading->key, at);
+    if (!is_ascii(reading->key)) {
+        note(reading, NOTES_NOTICE,
+             "never matched anybody, because OpenDKIM asks tables of this type in ASCII only");
+        return ST_OK;
+    }
     if (at == 0)
         return read_host(reading, none, host, err);
-    if (user.len > 0 && !span_equal(user, SPAN_LIT("*")) && !has_star(span_from(host, 1)))
+    if (user.len == 0) {
+        note(reading, NOTES_REFUSED,
+             "never matched anybody, because OpenDKIM asks for user@host and for host, never for "
+             "@host; if it is meant so, write the host without the @ and import again");
+        return ST_OK;
+    }
+    if (!span_equal(user, SPAN_LIT("*")) && !has_star(span_from(host, 1)))
         return read_host(reading, user, host, err);
-    note(reading, NOTES_REFUSED,
-         "never matched anybody, because patterns with * want a table of type refile:; as meant it "
-         "would be `inkan rule add` with the host alone");
+    note_star(reading);
     return ST_OK;
 }
 
@@ -266,7 +340,10 @@ static enum status read_expression(const struct reading *reading, struct err *er
         note(reading, NOTES_NOTICE, "never matched anybody, because an author has an @");
     } else if (at == 0 && key.data[0] == '*') {
         return read_tail(reading, none, span_from(key, 1), err);
-    } else if (at == 0 || user.len == 0 || (has_star(user) && !every)) {
+    } else if (at > 0 && user.len == 0) {
+        note(reading, NOTES_NOTICE,
+             "never matched anybody, because an author has something before the @");
+    } else if (at == 0 || (has_star(user) && !every)) {
         note(reading, NOTES_REFUSED, "has a * that no pattern here can have");
     } else if (host.len > 0 && host.data[0] == '*') {
         return read_tail(reading, every ? none : user, span_from(host, 1), err);

@@ -79,9 +79,12 @@ static void note_taken(struct takeover *takeover, const struct takeover_pattern 
     const char *domain = signer->key->domain;
     const char *suspended = takeover_find_domain(takeover, domain)->suspended;
     struct buf more = BUF_INIT(0);
+    if (pattern->spelt != NULL)
+        buf_append_str(&more, ", whichever form of the name stands in From; OpenDKIM only signs "
+                              "for the one in UTF-8");
     if (suspended != NULL)
         buf_printf(&more, ", but the %s is suspended here", suspended);
-    notes_add(takeover->notes, suspended != NULL ? NOTES_CHANGED : NOTES_TAKEN, pattern->place,
+    notes_add(takeover->notes, more.len > 0 ? NOTES_CHANGED : NOTES_TAKEN, pattern->place,
               "%s: signed with s=%s d=%s%s%s%s", pattern->text, signer->key->selector, domain,
               signer->identity != NULL ? " i=" : "",
               signer->identity != NULL ? signer->identity : "", buf_cstr(&more));

@@ -76,7 +76,7 @@ SURPRISES = {
     "a netmask": (PLAIN_HOSTS, {"hosts": "192.0.2.0/255.255.255.0\n"}, [
         ("changed", "hosts", 1, "only lengths of prefixes")]),
     "a pattern in a file of rules": (TABLES, {"keys": KEYS, "rules": "example.org k2\n*@example.com k1\n"}, [
-        ("refused", "rules", 2, "never matched anybody")]),
+        ("refused", "rules", 2, "import again with --signing-table refile:/")]),
     "a key that is not there": (TABLES, {"keys": KEYS, "rules": "example.com K1\n"}, [
         ("refused", "rules", 1, "names the key K1, which is not in")]),
     "spaces beside colons": (TABLES, {"keys": "k1 example.com : s1 : {dir}/rsa.pem\n", "rules": "example.com k1\n"}, [
@@ -100,6 +100,41 @@ SURPRISES = {
     "a key that is none, in an unsafe place": (TABLES, {"keys": "k1 example.com:s1:{dir}/garbage.pem\n",
                                                         "rules": "example.com k1\n"}, [
         ("refused", "rules", 1, "not a private key that OpenDKIM can read")]),
+    "a name in UTF-8": (PATTERNS, {"keys": KEYS, "rules": "*@müller.test k1\n"}, [
+        ("changed", "rules", 1, "xn--mller-kva.test: signed with s=s1 d=example.com, whichever form")]),
+    "a name in UTF-8 in a file of rules": (TABLES, {"keys": KEYS, "rules": "müller.test k1\nexample.com k1\n"}, [
+        ("notice", "rules", 1, "in ASCII only"), ("taken", "rules", 2, "example.com")]),
+    "both forms of a name": (PATTERNS, {"keys": KEYS, "rules": "*@müller.test k1\n*@xn--mller-kva.test k2\n"
+                                        "*@xn--grn-ioa.test k1\n*@grün.test k2\n"}, [
+        ("changed", "rules", 1, "müller.test: is xn--mller-kva.test, for which another line says who signs"),
+        ("taken", "rules", 2, "s=s2 d=example.org"), ("taken", "rules", 3, "s=s1 d=example.com"),
+        ("changed", "rules", 4, "grün.test: is xn--")]),
+    "a name in UTF-8 that is none": (PATTERNS, {"keys": KEYS, "rules": "*@a\u202eb.test k1\n"}, [
+        ("refused", "rules", 1, "")]),
+    "a key of a name in UTF-8": (PATTERNS, {"keys": "k1 müller.test:s1:{dir}/rsa.pem\n", "rules": "*@example.com k1\n"}, [
+        ("refused", "rules", 1, "OpenDKIM crashes")]),
+    "a signer that is no address": (TABLES, {"keys": KEYS, "rules": "example.org k2\nexample.com k1:%\n"}, [
+        ("notice", "rules", 2, "OpenDKIM signs nothing for this line: the signer example.com is no address")]),
+    "a key that is too small, and mail that passes": (
+        TABLES + "On-SignatureError accept\n",
+        {"keys": KEYS + "k3 example.net:s3:{dir}/small.pem\n", "rules": "example.com k1\nexample.org k2\n"
+         "example.net k3\n"}, [
+            ("notice", "rules", 3, "OpenDKIM signs nothing for this line: key k3: 512 bits")]),
+    "a key that no line names": (TABLES, {"keys": KEYS + "k3 example.com:s3:{dir}/rsa.pem\n", "rules": "example.com k1\n"
+                                          "example.org k2\n"}, [
+        ("notice", "keys", 3, "KeyTable: k3: no row of SigningTable names it")]),
+    "a pattern for keys that no line names": (
+        "Mode s\nKeyTable refile:{dir}/keys\nSigningTable {dir}/rules\n",
+        {"keys": "a* example.com:s1:{dir}/rsa.pem\nb* example.org:s2:{dir}/rsa.pem\n", "rules": "example.com ann\n"}, [
+            ("notice", "keys", 2, "KeyTable: b*: no row of SigningTable names it")]),
+    "@host in a file of rules": (TABLES, {"keys": KEYS, "rules": "example.org k2\n@example.com k1\n"}, [
+        ("refused", "rules", 2, "never for @host; if it is meant so, write the host without the @")]),
+    "@host in patterns": (PATTERNS, {"keys": KEYS, "rules": "@example.com k1\n"}, [
+        ("notice", "rules", 1, "never matched anybody, because an author has something before the @")]),
+    "two keys of one selector": (PATTERNS, {
+        "keys": "k1 example.com:s1:{dir}/rsa.pem\nk2 example.com:s1:{b64short}\n",
+        "rules": "bob@example.com k2\n*@example.com k1\n"}, [
+            ("refused", "rules", 2, "another key has the selector s1")]),
     "quotes": (TABLES, {"keys": KEYS, "rules": "\"ann\"@example.com k1\n"}, [
         ("refused", "rules", 1, "has a quoted local part")]),
     "settings of old": (SIMPLE + "LocalADSP /etc/adsp\nADSPAction continue\nLDAPSoftStart yes\n", {}, [
@@ -153,6 +188,41 @@ def test_a_surprise_is_told(name, move):
     assert bool(refused) == any(grade == "refused" for grade, *_ in expected), refused
     assert answer.returncode == (NO if refused else DONE)
     assert "inkan-import-stranger" not in answer.stdout
+
+
+def test_a_long_line_is_told_once(move):
+    """That OpenDKIM cuts it, and what becomes of it; there is a value, though OpenDKIM sees none."""
+    configure(move, PATTERNS, keys=KEYS, rules=f"*@example.com{' ' * 1100}k1\n*@example.org k2\n")
+    answer = move.run()
+    told = [note for note in notes(answer.report) if note[1:3] == ("rules", 1)]
+    assert answer.returncode == DONE and [note[0] for note in told] == ["changed", "taken"], told
+
+
+def test_a_line_that_falls_back_on_a_wider_one(move):
+    """It is signed for by OpenDKIM; that is not denied."""
+    configure(move, PATTERNS, keys="k1 example.com:s1:{dir}/rsa.pem\nk2 example.com:s1:{dir}/other.pem\n",
+              rules="*@example.com k1\nbob@example.net k2\n*@example.net k1\n")
+    subprocess.run(["openssl", "genrsa", "-out", f"{move.folder}/other.pem", "2048"], check=True, capture_output=True)
+    answer = move.run()
+    told = [note for note in notes(answer.report, "changed", "refused") if note[1:3] == ("rules", 2)]
+    assert answer.returncode == NO and len(told) == 2, told
+    assert not any("is not signed for by OpenDKIM" in note[3] for note in told)
+
+
+def test_many_keys_that_no_line_names(move):
+    configure(move, PATTERNS, keys=KEYS + "".join(f"o{n} d{n}.test:s1:/none\n" for n in range(1500)),
+              rules="*@example.com k1\n*@example.org k2\n")
+    answer = move.run()
+    told = [note[3] for note in notes(answer.report, "notice") if "no row of SigningTable names" in note[3]]
+    assert answer.returncode == DONE and len(told) == 1001
+    assert told[-1].startswith("KeyTable: no row of SigningTable names 500 more of its rows")
+
+
+def test_the_way_out_that_is_named_for_a_pattern_in_a_file(move):
+    configure(move, TABLES, keys=KEYS, rules="*@example.com k1\n")
+    (_, _, _, text), = notes(move.run().report, "refused")
+    answer = move.run("--yes", *re.search("(--signing-table) (.*)$", text).groups())
+    assert answer.returncode == DONE and [key["domain"] for key in move.inkan.json("key", "list")] == ["example.com"]
 
 
 # -- a rehearsal, and the real thing ----------------------------------------------------------
