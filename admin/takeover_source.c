@@ -95,18 +95,30 @@ static enum status each_row(void *arg, table_take *take, void *take_arg, struct 
     return status;
 }
 
+struct look {
+    const struct handle *handle;
+    struct buf *value_out;
+};
+
 static enum status take_value(void *arg, const struct foreign_row *row, struct err *err)
 {
+    const struct look *look = arg;
     if (row->fault != NULL)
         return err_set(err, ST_INVALID, "%s", row->fault);
-    join(row, arg);
+    if (row->inactive)
+        notes_add(look->handle->context->notes, NOTES_CHANGED, (struct notes_place){NULL, 0},
+                  "%.*s: its entry has DKIMActive=FALSE, which OpenDKIM does not ask about: it "
+                  "signs all the same, and so does this",
+                  (int)span_head(row->key, 300).len, row->key.data);
+    join(row, look->value_out);
     return ST_OK;
 }
 
 static enum status find_row(void *arg, struct span key, struct buf *value_out, struct err *err)
 {
     struct handle *handle = arg;
-    enum status status = foreign_look(handle->table, key, take_value, value_out, err);
+    struct look look = {handle, value_out};
+    enum status status = foreign_look(handle->table, key, take_value, &look, err);
     tell(handle);
     return status;
 }

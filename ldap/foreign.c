@@ -11,7 +11,7 @@
 #include "ldap/directory.h"
 #include "ldap/foreign_url.h"
 
-enum { TEXT_MAX = 256 * 1024, ATTRIBUTES_MAX = FOREIGN_VALUES_MAX + 1, PASSWORD_MAX = 1024 };
+enum { TEXT_MAX = 256 * 1024, ATTRIBUTES_MAX = FOREIGN_VALUES_MAX + 2, PASSWORD_MAX = 1024 };
 
 struct ldap_table {
     struct foreign base;
@@ -163,11 +163,16 @@ struct entry {
     bool refused;
 };
 
+/* OpenDKIM's schema has it, and its look-ups never see it. */
+#define ACTIVE "DKIMActive"
+
 static enum status take_value(void *arg, const char *attribute, struct span value, struct err *err)
 {
     struct entry *entry = arg;
     char *const *names = entry->table->url.search->lud_attrs;
     enum status st = ST_OK;
+    if (span_equal_nocase(span_str(attribute), SPAN_LIT(ACTIVE)))
+        entry->kept.inactive = span_equal(value, SPAN_LIT("FALSE"));
     for (size_t i = 1; i < entry->count && st == ST_OK; i++) {
         if (entry->kept.octets[i] == NULL &&
             span_equal_nocase(span_str(attribute), span_str(names[i - 1])))
@@ -209,6 +214,7 @@ static enum status give(void *arg, const char *attribute, struct span value, str
     cells[0] = value;
     foreign_make_row(&entry->table->base, cells, entry->count, fault, &row);
     row.number = ++entry->number;
+    row.inactive = entry->kept.inactive;
     enum status st = entry->read(entry->arg, &row, err);
     entry->refused = st != ST_OK;
     return st;
@@ -254,7 +260,9 @@ static enum status search(struct ldap_table *table, struct question *question,
     entry->count = cells_of(table);
     for (; count + 1 < entry->count; count++)
         attributes[count] = names[count];
-    attributes[count] = entry->key_attribute;
+    if (entry->key_attribute != NULL)
+        attributes[count++] = entry->key_attribute;
+    attributes[count] = ACTIVE;
     const struct directory_search asked = {
         .base = buf_cstr(&question->base),
         .scope = table->url.search->lud_scope,

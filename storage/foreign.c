@@ -183,6 +183,7 @@ enum status foreign_give(const struct foreign *table, struct foreign_kept *kept,
     foreign_make_row(table, kept->cells, kept->count, fault, &row);
     row.number = 1;
     row.more = kept->hits > 1;
+    row.inactive = kept->inactive;
     enum status st = read(arg, &row, err);
     foreign_forget(kept);
     return st;

@@ -47,6 +47,7 @@ struct foreign_row {
      * up to the first NUL. */
     struct span values[FOREIGN_VALUES_MAX];
     bool more;         /* of a look-up: there are other rows for the key, OpenDKIM takes this one */
+    bool inactive;     /* a directory has DKIMActive=FALSE there, which OpenDKIM does not ask for */
     const char *fault; /* what is wrong with this row, in which case no value is there; else NULL */
 };
 
@@ -116,6 +117,7 @@ struct foreign_kept {
     char *octets[1 + FOREIGN_VALUES_MAX];
     struct span cells[1 + FOREIGN_VALUES_MAX]; /* data is NULL where it was */
     size_t count, hits;
+    bool inactive; /* as in struct foreign_row */
 };
 /* Takes the first set of cells, and counts the others. Those too long are shortened to a length
  * that still is. ST_TEMP: no memory. */

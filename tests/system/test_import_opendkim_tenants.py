@@ -2,11 +2,15 @@
 """`inkan import opendkim` into a store where others are: nobody's authors get another tenant's
 signature, and what stands in the way is told once, with file and line."""
 
+import base64
+
 import pytest
 
+from ldap import CONFIG, SUFFIX, Slapd
 from takeover import Move, notes
 from test_import_opendkim_report import DONE, INVALID, NO, configure, whole_state
-from test_opendkim_model import KEYS, PATTERNS, TABLES, material, place
+from test_ldap_mapped import OPENDKIM_SCHEMA, as_config
+from test_opendkim_model import KEYS, PATTERNS, TABLES, Ask, material, place
 
 assert material and place  # fixtures
 
@@ -113,3 +117,44 @@ def test_what_is_suspended_does_not_sign(what, words, move):
         assert [note[:3] for note in notes(answer.report, "changed") if words in note[3]] == [
             ("changed", "rules", 1), ("changed", "rules", 2)]
         assert not [note for note in notes(answer.report, "taken") if note[1] == "rules"]
+
+
+# -- directories ------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def directory(module_folder):
+    slapd = Slapd.single(module_folder)
+    slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
+    yield slapd
+    slapd.stop()
+
+
+def test_what_is_shared_and_what_is_switched_off_in_a_directory(directory, move):
+    """With the filters of OpenDKIM's own README: a selector of two domains is one key for both, and
+    DKIMActive is nothing that anybody asks about."""
+    people = f"ou=people,{SUFFIX}"
+    with open(f"{move.folder}/rsa.pem", "rb") as file:
+        secret = base64.b64encode(file.read()).decode()
+    entries = [f"dn: {people}\nobjectClass: organizationalUnit\nou: people\n"]
+    for domain, selector, more in (("one.test", "s1", ""), ("two.test", "s1", "DKIMActive: TRUE\n"),
+                                   ("off.test", "s2", "DKIMActive: FALSE\n")):
+        entries.append(f"dn: DKIMSelector={selector}+DKIMDomain={domain},{people}\nobjectClass: DKIM\n"
+                       f"DKIMDomain: {domain}\nDKIMSelector: {selector}\nDKIMIdentity: {domain}\n"
+                       f"DKIMKey:: {secret}\n{more}")
+    entries.append(f"dn: DKIMSelector=s3,{people}\nobjectClass: DKIM\nDKIMDomain: at.test\nDKIMSelector: s3\n"
+                   f"DKIMIdentity: @at.test\nDKIMKey:: {secret}\n")
+    directory.ldif_add("\n".join(entries))
+    url = directory.url("ldap", people)
+    move.start_opendkim(f"Mode s\nKeyTable {url}?DKIMDomain,DKIMSelector,DKIMKey?sub?(DKIMSelector=$d)\n"
+                        f"SigningTable {url}?DKIMSelector?sub?(DKIMIdentity=$d)\n")
+    report = move.take_over()
+    for domain in ("one.test", "two.test", "off.test", "at.test"):
+        said = [asked(Ask(f"a@{domain}")) for asked in (move.ask_opendkim, move.ask_inkand)]
+        assert (said[0].action, said[0].signatures) == (said[1].action, said[1].signatures), domain
+    changed = [note[3] for note in notes(report, "changed")]
+    assert [text for text in changed if text.startswith("two.test: KeyTable has 2 rows called s1, and ")]
+    assert not [text for text in changed if text.startswith("one.test: ")]
+    told = [text for text in changed if "DKIMActive=FALSE" in text]
+    assert sorted(text.partition(":")[0] for text in told) == ["off.test", "s2"]
+    (_, _, _, text), = notes(report, "refused")
+    assert text.startswith("@at.test: never matched anybody, because OpenDKIM asks for user@host and")
