@@ -50,6 +50,21 @@ static const char *type_of(const char *path)
     return len > 3 && strcmp(path + len - 3, ".db") == 0 ? "db" : "file";
 }
 
+/* Whether a value without a type can only be the name of a file: a table that stands there itself
+ * has values, and of hosts what follows a slash is a number. */
+static bool is_path(const char *name, const char *value)
+{
+    struct span text = span_str(value);
+    const char *slash = strrchr(value, '/');
+    bool word = span_find(text, ':') == text.len && span_find(text, ',') == text.len;
+    bool hosts = strcmp(name, "InternalHosts") == 0;
+    if (value[0] == '/' || span_has_prefix(text, SPAN_LIT("./")) ||
+        span_has_prefix(text, SPAN_LIT("../")))
+        return true;
+    return word &&
+           (hosts ? slash != NULL && !ascii_digit(slash[1]) : span_find(text, '=') == text.len);
+}
+
 static void make_absolute(const char *value, struct buf *out)
 {
     size_t colon = span_find(span_str(value), ':');
@@ -72,6 +87,8 @@ static enum status override(struct migration *m, const char *option, const char 
     struct buf whole = BUF_INIT(0);
     if (value == NULL)
         return ST_OK;
+    if (is_path(name, value) && access(value, F_OK) != 0)
+        return err_set(err, ST_INVALID, "%s: %s: %s", option, value, strerror(errno));
     make_absolute(value, &whole);
     enum status status = buf_check(&whole, option, err);
     if (status == ST_OK)

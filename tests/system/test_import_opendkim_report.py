@@ -769,14 +769,23 @@ def options_of(move, **named):
 BAD = {
     "nothing": ({}, INVALID, "give --config, or --key-table together with --signing-table"),
     "one table": ({"key_table": "{dir}/keys"}, INVALID, "give --config, or --key-table together"),
-    "no such configuration": ({"config": "{dir}/none"}, INVALID, "/none: cannot be opened: No such file"),
+    "no such configuration": ({"config": "{dir}/none"}, INVALID, "/none: No such file"),
     "a folder as configuration": ({"config": "{dir}"}, INVALID, "is not a regular file"),
     "no such table": ({"key_table": "{dir}/none", "signing_table": "{dir}/rules"}, INVALID,
-                      "/none: cannot be opened: No such file"),
+                      "/none: No such file"),
     "a folder as a table": ({"key_table": "{dir}/keys", "signing_table": "refile:{dir}"}, INVALID,
                             "is not a regular file"),
     "a table of no type": ({"key_table": "{dir}/keys", "signing_table": "mysql:x"}, INVALID,
                            "no data sets of the type \"mysql\""),
+    "a table that is not there, by a relative name": (
+        {"key_table": "none/keys", "signing_table": "{dir}/rules"}, INVALID,
+        "--key-table: none/keys: No such file or directory"),
+    "rules that are not there, by a relative name": (
+        {"key_table": "{dir}/keys", "signing_table": "none"}, INVALID,
+        "--signing-table: none: No such file or directory"),
+    "hosts that are not there, by a relative name": (
+        {"key_table": "{dir}/keys", "signing_table": "{dir}/rules", "internal_hosts": "none/hosts"}, INVALID,
+        "--internal-hosts: none/hosts: No such file or directory"),
     "a pattern that is none": ({"key_table": "{dir}/keys", "signing_table": "refile:{dir}/broken"}, INVALID,
                                "broken"),
     "no such names": ({"key_table": "{dir}/keys", "signing_table": "{dir}/rules", "domains": "{dir}/none"},
@@ -817,6 +826,10 @@ def test_tables_alone(move):
     report = move.run(*options_of(move, key_table="{dir}/keys", signing_table="refile:{dir}/rules"),
                       config=False).report
     assert [key["domain"] for key in report["key_list"]] == ["example.com"]
+    for hosts in ("192.0.2.0/24", "192.0.2.0/24,mx.example.com", "csl:192.0.2.0/24", "mx.example.com"):
+        report = move.run("--key-table", f"{move.folder}/keys", "--signing-table", "example.com=k1", "--internal-hosts",
+                          hosts, config=False).report
+        assert [key["domain"] for key in report["key_list"]] == ["example.com"]
     report = move.run(*options_of(move, signing_table="file:{dir}/others", internal_hosts="{dir}/hosts")).report
     assert [key["domain"] for key in report["key_list"]] == ["example.org"]
     assert "internal_hosts = 192.0.2.0/24\n" in report["conf"]
