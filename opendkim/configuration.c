@@ -118,6 +118,8 @@ static void note_fate(const struct reader *reader, const struct configuration_kn
         [CONFIGURATION_SERVICE] = {NOTES_NOTICE, "needs nothing"},
         [CONFIGURATION_REMOVED] = {NOTES_NOTICE, "is not known to OpenDKIM 2.11"},
     };
+    if (known->fate == CONFIGURATION_ALONE)
+        return;
     notes_add(reader->notes, fates[known->fate].grade, here(reader), "%s: %s%s%s", known->name,
               fates[known->fate].text, known->remark == NULL ? "" : ": ",
               known->remark == NULL ? "" : known->remark);

@@ -26,6 +26,7 @@ enum configuration_type {
 /* What becomes of a setting. */
 enum configuration_fate {
     CONFIGURATION_TAKEN,     /* has a setting of the same meaning, or decides what is taken over */
+    CONFIGURATION_ALONE,     /* the same, but OpenDKIM asks for it only without KeyTable */
     CONFIGURATION_CHANGED,   /* something will be different */
     CONFIGURATION_REFUSED,   /* changes what is signed, and cannot be taken over */
     CONFIGURATION_VERIFYING, /* matters only to who verifies */
@@ -63,9 +64,10 @@ struct configuration {
     char stop[ERR_TEXT_SIZE]; /* why OpenDKIM 2.11 does not start with it; "": it may */
 };
 
-/* Reads a file into a zeroed configuration, with a note for each line's fate. ST_NOT_FOUND and
- * the like when the first file cannot be read (the text names it), ST_TEMP without memory. An
- * included file that cannot be read is a `stop`. Clear also after a failure. */
+/* Reads a file into a zeroed configuration, with a note for each line's fate, but for those
+ * of CONFIGURATION_ALONE (opendkim/signing.h has them). ST_NOT_FOUND and the like when the first
+ * file cannot be read (the text names it), ST_TEMP without memory. An included file that cannot be
+ * read is a `stop`. Clear also after a failure. */
 enum status configuration_read(const char *path, struct notes *notes, struct configuration *out,
                                struct err *err) MUST_CHECK;
 /* As if a last line said so, of no file; for tables that are named on a command line. `name` is as

@@ -6,6 +6,7 @@
 #define FLAG CONFIGURATION_FLAG
 #define NUMBER CONFIGURATION_NUMBER
 #define TAKEN CONFIGURATION_TAKEN, false
+#define ALONE CONFIGURATION_ALONE, false
 #define CHANGED CONFIGURATION_CHANGED, false
 #define REFUSED CONFIGURATION_REFUSED, false
 #define VERIFYING CONFIGURATION_VERIFYING, false
@@ -40,7 +41,7 @@ const struct configuration_known configuration_table[] = {
     {"DisableCryptoInit", FLAG, SERVICE, "no", NULL},
     {"DNSConnect", FLAG, VERIFYING, "no", NULL},
     {"DNSTimeout", NUMBER, VERIFYING, "5", "see verify.timeout"},
-    {"Domain", TEXT, TAKEN, NULL, "the domains that sign with KeyFile and Selector"},
+    {"Domain", TEXT, ALONE, NULL, "the domains that sign with KeyFile and Selector"},
     {"DomainKeysCompat", FLAG, VERIFYING, "no", NULL},
     {"DontSignMailTo", TEXT, REFUSED, NULL, "recipients do not matter to who signs"},
     {"EnableCoredumps", FLAG, SERVICE, "no", "memory with keys is never dumped"},
@@ -58,7 +59,7 @@ const struct configuration_known configuration_table[] = {
     {"InternalHosts", TEXT, TAKEN, "csl:127.0.0.1,::1", "see trust.internal_hosts"},
     {"KeepAuthResults", FLAG, VERIFYING, "no", NULL},
     {"KeepTemporaryFiles", FLAG, SERVICE, "no", NULL},
-    {"KeyFile", TEXT, TAKEN, NULL, "the one key of all domains in Domain"},
+    {"KeyFile", TEXT, ALONE, NULL, "the one key of all domains in Domain"},
     {"KeyTable", TEXT, TAKEN, NULL, "domains and their keys"},
     {"LDAPAuthMechanism", TEXT, TAKEN, "none", "how data sets in directories are asked for"},
     {"LDAPAuthName", TEXT, TAKEN, NULL, NULL},
@@ -137,7 +138,7 @@ const struct configuration_known configuration_table[] = {
     {"ResolverConfiguration", TEXT, VERIFYING, NULL, NULL},
     {"ResolverTracing", FLAG, VERIFYING, "no", NULL},
     {"ScreenPolicyScript", TEXT, REFUSED, NULL, "scripts are not run"},
-    {"Selector", TEXT, TAKEN, NULL, "the selector of KeyFile"},
+    {"Selector", TEXT, ALONE, NULL, "the selector of KeyFile"},
     {"SelectCanonicalizationHeader", TEXT, REFUSED, NULL, "a message does not choose how"},
     {"SenderHeaders", TEXT, CHANGED, NULL, "see sign.author"},
     {"SenderMacro", TEXT, REFUSED, NULL, "authors are read from the message"},
@@ -157,7 +158,7 @@ const struct configuration_known configuration_table[] = {
     {"StatisticsPrefix", TEXT, SERVICE, NULL, NULL},
     {"StrictHeaders", FLAG, CHANGED, "no", "mail with wrong headers is not refused"},
     {"StrictTestMode", FLAG, SERVICE, "no", NULL},
-    {"SubDomains", FLAG, TAKEN, "no", "authors below a domain sign with it"},
+    {"SubDomains", FLAG, ALONE, "no", "authors below a domain sign with it"},
     {"Syslog", FLAG, SERVICE, "no", "see log.to"},
     {"SyslogFacility", TEXT, TAKEN, "mail", "see log.facility"},
     {"SyslogName", TEXT, SERVICE, NULL, NULL},

@@ -14,6 +14,23 @@ static void note_setting(const struct signing *signing, const char *name, const 
                   "%s: %s", name, text);
 }
 
+/* Those that are not asked for beside a KeyTable. */
+static void review_alone(const struct signing *signing)
+{
+    const struct configuration *configuration = signing->options.configuration;
+    bool keys = configuration_find(configuration, "KeyTable") != NULL;
+    for (size_t i = 0; i < configuration->count; i++) {
+        const struct configuration_value *value = &configuration->list[i];
+        if (value->known->fate == CONFIGURATION_ALONE && value->file[0] != '\0')
+            notes_add(signing->options.notes, keys ? NOTES_NOTICE : NOTES_TAKEN,
+                      (struct notes_place){value->file, value->line}, "%s: %s: %s",
+                      value->known->name,
+                      keys ? "needs nothing: OpenDKIM does not ask for it beside a KeyTable"
+                           : "is taken over",
+                      value->known->remark);
+    }
+}
+
 static void review_settings(const struct signing *signing)
 {
     const struct configuration *configuration = signing->options.configuration;
@@ -21,6 +38,7 @@ static void review_settings(const struct signing *signing)
     note_setting(signing, "SetupPolicyScript", script);
     note_setting(signing, "ScreenPolicyScript", script);
     note_setting(signing, "FinalPolicyScript", script);
+    review_alone(signing);
     if (configuration_flag(configuration, "MultipleSignatures"))
         notes_add(signing->options.notes, NOTES_NOTICE,
                   configuration_place(configuration, "MultipleSignatures"),

@@ -163,6 +163,11 @@ SURPRISES = {
         ("notice", CONF, "On-BadSignature", "matters only to verifying")]),
     "an old algorithm": (SIMPLE + "SignatureAlgorithm rsa-sha1\n", {}, [
         ("changed", CONF, "SignatureAlgorithm", "rsa-sha1 is not made here")]),
+    "domains beside a table": (TABLES + "Domain *\nKeyFile {dir}/rsa.pem\nSelector s1\nSubDomains yes\n",
+                               {"keys": KEYS, "rules": "example.com k1\nexample.org k2\n"}, [
+        ("notice", CONF, "Domain", "does not ask for it beside a KeyTable"),
+        ("notice", CONF, "KeyFile", "does not ask for it"), ("notice", CONF, "Selector", "does not ask for it"),
+        ("notice", CONF, "SubDomains", "does not ask for it")]),
     "every domain": (SIMPLE + "Domain *\n", {}, [("changed", CONF, "Domain", "--domains")]),
     "an unknown setting": (SIMPLE + "SignatureTTTL 1\n", {}, [
         ("unknown", CONF, "SignatureTTTL", "not a setting (is SignatureTTL meant?)"),
@@ -769,7 +774,7 @@ def options_of(move, **named):
 BAD = {
     "nothing": ({}, INVALID, "give --config, or --key-table together with --signing-table"),
     "one table": ({"key_table": "{dir}/keys"}, INVALID, "give --config, or --key-table together"),
-    "no such configuration": ({"config": "{dir}/none"}, INVALID, "/none: No such file"),
+    "no such configuration": ({"config": "{dir}/none"}, INVALID, "/none: cannot be opened: No such file"),
     "a folder as configuration": ({"config": "{dir}"}, INVALID, "is not a regular file"),
     "no such table": ({"key_table": "{dir}/none", "signing_table": "{dir}/rules"}, INVALID,
                       "/none: No such file"),

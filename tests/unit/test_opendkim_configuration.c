@@ -150,7 +150,7 @@ static void each_line_has_its_fate(void **state)
                                               NOTES_UNKNOWN};
     struct configuration configuration = {.list = NULL};
     struct notes *notes = notes_new();
-    test_write_text("conf", "Selector s1\nMultipleSignatures yes\nBodyLengthDB x\nAuthservID x\n"
+    test_write_text("conf", "Mode s\nMultipleSignatures yes\nBodyLengthDB x\nAuthservID x\n"
                             "Background yes\nLocalADSP x\nNonsense x\nLDAPBindPassword hush\n");
     assert_int_equal(configuration_read(test_path("conf"), notes, &configuration, NULL), ST_OK);
     for (size_t i = 0; i < sizeof grades / sizeof grades[0]; i++) {
