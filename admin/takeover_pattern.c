@@ -58,6 +58,20 @@ static struct takeover_pattern *new_pattern(const struct takeover_author *author
     return NULL;
 }
 
+/* Of lines in files the table itself has said it. */
+static void note_dead(struct takeover *takeover, const struct takeover_pattern *known,
+                      const struct takeover_pattern *other)
+{
+    const struct table *table = signing_table(takeover->signing, "SigningTable");
+    bool same = span_equal(span_str(known->wanted), span_str(other->wanted));
+    if (table == NULL || table_type_of(table) != TABLE_REFILE || same ||
+        configuration_flag(takeover->configuration, "MultipleSignatures"))
+        return;
+    notes_add(takeover->notes, NOTES_NOTICE, other->place,
+              "%s: the line with the key %.200s never counts, because another one comes first",
+              other->text, other->wanted != NULL ? other->wanted : "");
+}
+
 /* OpenDKIM knows a name in UTF-8 and its form in ASCII for two; here the line with the latter
  * counts. */
 static void meet(struct takeover *takeover, struct takeover_pattern *known,
@@ -66,8 +80,12 @@ static void meet(struct takeover *takeover, struct takeover_pattern *known,
     bool ascii = other->spelt == NULL, was_ascii = known->spelt == NULL;
     struct takeover_pattern *loser = ascii ? known : other;
     bool same = span_equal(span_str(known->wanted), span_str(other->wanted));
-    if (!known->line || !other->line || ascii == was_ascii)
+    if (!known->line || !other->line)
         return;
+    if (ascii == was_ascii) {
+        note_dead(takeover, known, other);
+        return;
+    }
     notes_add(takeover->notes, same ? NOTES_NOTICE : NOTES_CHANGED, loser->place,
               "%s: is %s, for which another line says who signs; here that one counts",
               loser->spelt, known->text);

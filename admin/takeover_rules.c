@@ -74,9 +74,10 @@ static bool is_domain(const struct takeover *takeover, const struct takeover_pat
 /* -- rules -------------------------------------------------------------------------------- */
 
 static void note_taken(struct takeover *takeover, const struct takeover_pattern *pattern,
-                       const struct takeover_signer *signer)
+                       const struct takeover_key *key, const char *identity)
 {
-    const char *domain = signer->key->domain;
+    const char *domain = key->domain;
+    bool given = span_str(identity).len > 0;
     const char *suspended = takeover_find_domain(takeover, domain)->suspended;
     struct buf more = BUF_INIT(0);
     if (pattern->spelt != NULL)
@@ -85,9 +86,8 @@ static void note_taken(struct takeover *takeover, const struct takeover_pattern 
     if (suspended != NULL)
         buf_printf(&more, ", but the %s is suspended here", suspended);
     notes_add(takeover->notes, more.len > 0 ? NOTES_CHANGED : NOTES_TAKEN, pattern->place,
-              "%s: signed with s=%s d=%s%s%s%s", pattern->text, signer->key->selector, domain,
-              signer->identity != NULL ? " i=" : "",
-              signer->identity != NULL ? signer->identity : "", buf_cstr(&more));
+              "%s: signed with s=%s d=%s%s%s%s", pattern->text, key->selector, domain,
+              given ? " i=" : "", given ? identity : "", buf_cstr(&more));
     buf_clear(&more);
 }
 
@@ -139,7 +139,7 @@ static enum status add_rule(struct takeover *takeover, const struct takeover_pat
         return status;
     }
     takeover->rule_count++;
-    note_taken(takeover, pattern, signer);
+    note_taken(takeover, pattern, signer->key, rule->identity);
     return ST_OK;
 }
 
@@ -154,7 +154,7 @@ static enum status add_rules(struct takeover *takeover, const struct takeover_pa
     bool all = first->key->own && own == (together ? 2U : 1U) && (!together || second->key->own);
     enum status status = add_rule(takeover, pattern, first, all ? NULL : first->key->selector, err);
     if (status == ST_OK && together && all && takeover->rule_count > before)
-        note_taken(takeover, pattern, second);
+        note_taken(takeover, pattern, second->key, takeover->rules[before].identity);
     if (status != ST_OK || pattern->count < 2 || (together && all))
         return status;
     if (together) {
@@ -194,7 +194,7 @@ static enum status make_rules(struct takeover *takeover, struct takeover_pattern
     const struct takeover_pattern *next = takeover_next_pattern(takeover, pattern);
     if (is_redundant(takeover, pattern, next, wide)) {
         for (size_t i = 0; i < pattern->count; i++)
-            note_taken(takeover, pattern, &pattern->signers[i]);
+            note_taken(takeover, pattern, pattern->signers[i].key, pattern->signers[i].identity);
         return ST_OK;
     }
     if (pattern->count > 0) {

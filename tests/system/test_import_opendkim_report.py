@@ -91,6 +91,11 @@ SURPRISES = {
         ("notice", "rules", 2, "stands in line 1 already")]),
     "a line that another forestalls": (PATTERNS, {"keys": KEYS, "rules": "*@example.com k1\nann@example.com k2\n"}, [
         ("notice", "rules", 2, "never counts")]),
+    "a pattern twice": (PATTERNS, {"keys": KEYS, "rules": "*@example.com k1\n*@example.com k2\n"}, [
+        ("taken", "rules", 1, "s=s1"), ("notice", "rules", 2, "the line with the key k2 never counts")]),
+    "a signer of a domain that is none": (
+        TABLES, {"keys": KEYS, "rules": "example.com k1:x@-a.example.com\n"}, [
+            ("changed", "rules", 1, "now there is none"), ("taken", "rules", 1, "d=example.com")]),
     "an Ed25519 key in the table": (TABLES, {"keys": "k1 example.com:s1:{b64ed25519}\n", "rules": "example.com k1\n"}, [
         ("refused", "keys", 1, "Ed25519 key that stands in the table"), ("refused", "rules", 1, "does not sign")]),
     "a fourth part": (TABLES, {"keys": "k1 example.com:s1:{dir}/rsa.pem:rsa-sha256\n", "rules": "example.com k1\n"}, [
