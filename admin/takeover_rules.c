@@ -209,6 +209,35 @@ static enum status make_rules(struct takeover *takeover, struct takeover_pattern
     return ST_OK;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const struct rule *x = *(struct rule *const *)a, *y = *(struct rule *const *)b;
+    return strcmp(x->place, y->place);
+}
+
+/* Workers read all rules of a name at once, which is why `rule add` keeps them from being so many;
+ * an import does not, or authors would go without the signature that they have. */
+static enum status note_crowds(const struct takeover *takeover, struct err *err)
+{
+    const struct rule **rules = calloc(takeover->rule_count + 1, sizeof *rules);
+    if (rules == NULL)
+        return err_set(err, ST_TEMP, "no memory");
+    for (size_t i = 0; i < takeover->rule_count; i++)
+        rules[i] = &takeover->rules[i];
+    qsort(rules, takeover->rule_count, sizeof *rules, by_place);
+    for (size_t i = 0, end = 0; i < takeover->rule_count; i = end) {
+        while (end < takeover->rule_count && strcmp(rules[i]->place, rules[end]->place) == 0)
+            end++;
+        if (end - i > RULE_PLACE_MAX)
+            notes_add(takeover->notes, NOTES_CHANGED, (struct notes_place){NULL, 0},
+                      "%s: gets %zu rules, which a worker reads all with its first message of the "
+                      "name; inkan rule add allows %d",
+                      rules[i]->place, end - i, RULE_PLACE_MAX);
+    }
+    free(rules);
+    return ST_OK;
+}
+
 static int by_name(const struct takeover_key *a, const struct takeover_key *b)
 {
     return strcmp(a->name, b->name);
@@ -227,5 +256,5 @@ enum status takeover_make_rules(struct takeover *takeover, struct err *err)
     for (struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
         status = make_rules(takeover, each, wide, err);
-    return status;
+    return status == ST_OK ? note_crowds(takeover, err) : status;
 }

@@ -105,6 +105,8 @@ SURPRISES = {
     "a key that is none, in an unsafe place": (TABLES, {"keys": "k1 example.com:s1:{dir}/garbage.pem\n",
                                                         "rules": "example.com k1\n"}, [
         ("refused", "rules", 1, "not a private key that OpenDKIM can read")]),
+    "a crowd": (TABLES, {"keys": KEYS, "rules": "".join(f"u{n}@example.org k1\n" for n in range(10001))}, [
+        ("changed", "", 0, "example.org: gets 10001 rules")]),
     "a name in UTF-8": (PATTERNS, {"keys": KEYS, "rules": "*@müller.test k1\n"}, [
         ("changed", "rules", 1, "xn--mller-kva.test: signed with s=s1 d=example.com, whichever form")]),
     "a name in UTF-8 in a file of rules": (TABLES, {"keys": KEYS, "rules": "müller.test k1\nexample.com k1\n"}, [
