@@ -279,7 +279,7 @@ static enum status find_client(struct policy_thought *t, struct policy_account *
  * leads to. True: go on. */
 static bool check_accounts(struct policy_thought *t, const struct policy_match *match)
 {
-    struct policy_account author = {NULL}, client = {NULL};
+    struct policy_account author = {.tenant = NULL}, client = author;
     if (match->owner != NULL)
         author = account_of(match->owner);
     if (t->claim.owner != NULL)
