@@ -16,7 +16,8 @@ struct review {
     struct takeover *takeover;
     struct store *store;
     const char *tenant;
-    struct owner *owners;
+    struct owner *owners;    /* of all names that matter */
+    struct owner *suspended; /* tenants, by their names */
 };
 
 /* -- the store ------------------------------------------------------------------------------ */
@@ -45,40 +46,96 @@ static void free_owners(struct owner *owners)
     }
 }
 
-static enum status read_owner(const struct review *review, struct owner *out, struct err *err)
+/* Adds a name unless it is there. */
+static enum status add_name(struct owner **owners, const char *name, struct err *err)
 {
-    struct domain domain = {.name = NULL};
-    struct tenant tenant = {.name = NULL};
-    enum status status = store_domain(review->store, out->name, &domain, err);
-    if (status == ST_OK) {
-        out->suspended = domain.status == ACCOUNT_SUSPENDED;
-        out->tenant = strdup(domain.tenant);
-        status = out->tenant != NULL ? store_tenant(review->store, domain.tenant, &tenant, err)
-                                     : err_set(err, ST_TEMP, "no memory");
-        out->tenant_suspended = status == ST_OK && tenant.status == ACCOUNT_SUSPENDED;
-    }
-    kind_clear(&kind_domain, &domain);
-    kind_clear(&kind_tenant, &tenant);
-    return status == ST_NOT_FOUND ? ST_OK : status;
-}
-
-static enum status find_owner(struct review *review, const char *name, struct owner **out,
-                              struct err *err)
-{
-    HASH_FIND_STR(review->owners, name, *out);
-    if (*out != NULL)
+    struct owner *owner = NULL;
+    HASH_FIND_STR(*owners, name, owner);
+    if (owner != NULL)
         return ST_OK;
-    struct owner *owner = calloc(1, sizeof *owner + strlen(name) + 1);
+    owner = calloc(1, sizeof *owner + strlen(name) + 1);
     if (owner == NULL)
         return err_set(err, ST_TEMP, "no memory");
     strcpy(owner->name, name);
-    HASH_ADD_STR(review->owners, name, owner);
-    if (owner->hh.tbl == NULL) {
-        free(owner);
+    HASH_ADD_STR(*owners, name, owner);
+    if (owner->hh.tbl != NULL)
+        return ST_OK;
+    free(owner);
+    return err_set(err, ST_TEMP, "no memory");
+}
+
+static struct owner *find_owner(const struct review *review, const char *name)
+{
+    struct owner *owner = NULL;
+    HASH_FIND_STR(review->owners, name, owner);
+    return owner;
+}
+
+/* The names by which the policy looks for the owner of a pattern's authors. */
+static size_t candidates(const struct takeover_pattern *pattern,
+                         const char *names[DKIM_CANDIDATES_MAX])
+{
+    return pattern->level == RULE_EVERYWHERE ? 0 : dkim_domain_candidates(pattern->host, names);
+}
+
+static enum status add_names(struct review *review, const struct takeover_pattern *pattern,
+                             struct err *err)
+{
+    const char *names[DKIM_CANDIDATES_MAX];
+    size_t count = candidates(pattern, names);
+    enum status status = ST_OK;
+    for (size_t i = 0; i < pattern->count && status == ST_OK; i++)
+        status = add_name(&review->owners, pattern->signers[i].key->domain, err);
+    for (size_t i = 0; i < count && status == ST_OK; i++)
+        status = add_name(&review->owners, names[i], err);
+    return status;
+}
+
+static enum status take_suspended(void *arg, const void *record, struct err *err)
+{
+    struct review *review = arg;
+    return add_name(&review->suspended, ((const struct tenant *)record)->name, err);
+}
+
+static enum status take_domain(void *arg, const void *record, struct err *err)
+{
+    const struct review *review = arg;
+    const struct domain *domain = record;
+    struct owner *owner = find_owner(review, domain->name), *suspended = NULL;
+    if (owner == NULL || owner->tenant != NULL)
+        return ST_OK;
+    HASH_FIND_STR(review->suspended, domain->tenant, suspended);
+    owner->suspended = domain->status == ACCOUNT_SUSPENDED;
+    owner->tenant_suspended = suspended != NULL;
+    owner->tenant = strdup(domain->tenant);
+    return owner->tenant != NULL ? ST_OK : err_set(err, ST_TEMP, "no memory");
+}
+
+static enum status read_domains(struct review *review, struct err *err)
+{
+    const char **names = calloc(HASH_COUNT(review->owners) + 1, sizeof *names);
+    const struct store_reader reader = {take_domain, review};
+    size_t count = 0;
+    if (names == NULL)
         return err_set(err, ST_TEMP, "no memory");
-    }
-    *out = owner;
-    return read_owner(review, owner, err);
+    for (const struct owner *each = review->owners; each != NULL; each = each->hh.next)
+        names[count++] = each->name;
+    enum status status = store_domains(review->store, names, count, &reader, err);
+    free(names);
+    return status;
+}
+
+/* Asks for all names at once, which spares a data base on a network an answer for each. */
+static enum status read_owners(struct review *review, struct err *err)
+{
+    struct query suspended = {.kind = &kind_tenant, .filter_count = 1};
+    suspended.filters[0] = (struct query_filter){
+        .field = kind_field(&kind_tenant, SPAN_LIT("status")), .number = ACCOUNT_SUSPENDED};
+    enum status status = store_find(review->store, &suspended, take_suspended, review, err);
+    for (const struct takeover_pattern *each = review->takeover->patterns;
+         each != NULL && status == ST_OK; each = each->hh.next)
+        status = add_names(review, each, err);
+    return status == ST_OK ? read_domains(review, err) : status;
 }
 
 /* -- single signers ------------------------------------------------------------------------- */
@@ -90,23 +147,21 @@ static const char *tenant_of(const struct review *review, const char *domain)
 }
 
 /* Whose the author's domain is when the import is done, as the policy looks for it: the nearest
- * name that is a domain. */
-static enum status find_author_owner(struct review *review, const struct takeover_pattern *pattern,
-                                     struct owner **out, const char **tenant_out, struct err *err)
+ * name that is a domain. NULL: nobody's. */
+static const char *find_author_tenant(const struct review *review,
+                                      const struct takeover_pattern *pattern,
+                                      const struct owner **out)
 {
     const char *names[DKIM_CANDIDATES_MAX];
-    size_t count =
-        pattern->level == RULE_EVERYWHERE ? 0 : dkim_domain_candidates(pattern->host, names);
-    enum status status = ST_OK;
-    *tenant_out = NULL;
-    for (size_t i = 0; i < count && *tenant_out == NULL && status == ST_OK; i++) {
-        status = find_owner(review, names[i], out, err);
-        if (status == ST_OK && (*out)->tenant != NULL)
-            *tenant_out = (*out)->tenant;
-        else if (status == ST_OK && takeover_find_domain(review->takeover, names[i]) != NULL)
-            *tenant_out = tenant_of(review, names[i]);
+    size_t count = candidates(pattern, names);
+    for (size_t i = 0; i < count; i++) {
+        *out = find_owner(review, names[i]);
+        if ((*out)->tenant != NULL)
+            return (*out)->tenant;
+        if (takeover_find_domain(review->takeover, names[i]) != NULL)
+            return tenant_of(review, names[i]);
     }
-    return status;
+    return NULL;
 }
 
 /* Whether the key of a signer may become one of the store's. */
@@ -166,42 +221,33 @@ static void tell_suspended(struct review *review, const char *name, const struct
     domain->suspended = owner->suspended ? "domain" : owner->tenant_suspended ? "tenant" : NULL;
 }
 
-static enum status review_signer(struct review *review, const struct takeover_pattern *pattern,
-                                 const struct takeover_key *key, bool *taken_out, struct err *err)
+/* Whether a signer may be taken over. */
+static bool takes(struct review *review, const struct takeover_pattern *pattern,
+                  const struct takeover_key *key)
 {
-    struct owner *of_key = NULL, *of_author = NULL;
-    const char *tenant = NULL;
-    *taken_out = false;
-    enum status status = find_owner(review, key->domain, &of_key, err);
-    if (status != ST_OK || !takes_key(review, pattern, key, of_key))
-        return status;
+    const struct owner *of_key = find_owner(review, key->domain), *of_author = NULL;
+    if (!takes_key(review, pattern, key, of_key))
+        return false;
     tell_suspended(review, key->domain, of_key);
-    status = find_author_owner(review, pattern, &of_author, &tenant, err);
-    *taken_out = status == ST_OK && takes_author(review, pattern, key, of_author, tenant);
-    return status;
+    const char *tenant = find_author_tenant(review, pattern, &of_author);
+    return takes_author(review, pattern, key, of_author, tenant);
 }
 
-static enum status review_pattern(struct review *review, struct takeover_pattern *pattern,
-                                  struct err *err)
+static void review_pattern(struct review *review, struct takeover_pattern *pattern)
 {
-    enum status status = ST_OK;
     size_t count = 0;
     for (size_t i = 0; i < pattern->count; i++) {
-        bool taken = false;
         struct takeover_signer signer = pattern->signers[i];
         pattern->signers[i] = (struct takeover_signer){NULL, NULL};
-        if (status == ST_OK)
-            status = review_signer(review, pattern, signer.key, &taken, err);
-        if (taken)
+        if (takes(review, pattern, signer.key)) {
             pattern->signers[count++] = signer;
-        else
-            free(signer.identity);
-        if (taken)
             signer.key->used = true;
+        } else {
+            free(signer.identity);
+        }
     }
     pattern->lost = pattern->lost || count < pattern->count;
     pattern->count = count;
-    return status;
 }
 
 enum status takeover_owner_review(struct admin *admin, struct takeover *takeover,
@@ -209,10 +255,13 @@ enum status takeover_owner_review(struct admin *admin, struct takeover *takeover
 {
     struct review review = {.takeover = takeover, .tenant = tenant};
     enum status status = admin_store(admin, &review.store, err);
+    if (status == ST_OK)
+        status = read_owners(&review, err);
     for (struct takeover_pattern *each = takeover->patterns; each != NULL && status == ST_OK;
          each = each->hh.next)
-        status = review_pattern(&review, each, err);
+        review_pattern(&review, each);
     free_owners(review.owners);
+    free_owners(review.suspended);
     if (status == ST_OK)
         takeover_drop_keys(takeover);
     return status;
