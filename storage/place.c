@@ -119,16 +119,18 @@ enum status place_new(struct profile *profile, const struct vault *vault,
     atomic_init(&place->base.refs, 1);
     place->base.free = free_place;
     take_lists(place, profile);
-    st = take_tenant(place, &profile->tenant, err);
-    if (st == ST_OK)
-        st = read_networks(place, err);
-    if (st == ST_OK && profile->found)
+    st = read_networks(place, err);
+    if (st == ST_OK && !profile->found)
+        st = take_tenant(place, &profile->tenant, err);
+    else if (st == ST_OK)
         st = signers_new(profile, vault, before != NULL ? before->signers : NULL, &place->signers,
                          err);
     if (st != ST_OK) {
         place_unref(place);
         return st;
     }
+    if (place->signers != NULL)
+        place->base.group = place->signers->tenant;
     count_bytes(place);
     *out = place;
     return ST_OK;

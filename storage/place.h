@@ -15,9 +15,9 @@
 struct place {
     struct cache_value base;
     struct signers *signers; /* NULL: there is no such domain */
-    char *tenant;            /* whose domain, or what tenant it is; NULL: neither */
-    bool tenant_active, also_provider, one_signature; /* of that tenant */
-    struct rule *rules;                               /* by pattern */
+    char *tenant;            /* NULL: it is not the place of a tenant, of whom the next are */
+    bool tenant_active, also_provider, one_signature;
+    struct rule *rules; /* by pattern */
     size_t rule_count;
     struct grant *grants; /* by type and subject */
     size_t grant_count;

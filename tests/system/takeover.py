@@ -7,10 +7,14 @@ import os
 import re
 from types import SimpleNamespace
 
+import pytest
+
 from inkan import Inkan
+from ldap import CONFIG, Slapd
 from milter import ACCEPT, ALL_STEPS, CONTINUE, Milter
 from peers import OpenDkim
 from process import free_port
+from test_ldap_mapped import OPENDKIM_SCHEMA, as_config
 from test_opendkim_model import SKIP_THE_BODY, action_done, do
 
 # What every configuration here begins with; rows have room for keys of 1,024 bits only.
@@ -112,3 +116,21 @@ def notes(report, *grades):
     """(grade, name of the file, line, text) of each."""
     return [(note["grade"], os.path.basename(note["file"]), note["line"], note["text"])
             for note in report["notes"] if not grades or note["grade"] in grades]
+
+
+# -- fixtures, for the place of test_opendkim_model ------------------------------------------
+
+@pytest.fixture
+def move(place):
+    with Move(place["dir"]) as made:
+        made.place = place
+        yield made
+
+
+@pytest.fixture(scope="module")
+def directory(module_folder):
+    """With the entries of OpenDKIM's own schema."""
+    slapd = Slapd.single(module_folder)
+    slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
+    yield slapd
+    slapd.stop()

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from ldap import CONFIG, SUFFIX, Slapd
+from ldap import SUFFIX
 from peers import python_dkim, signatures_of
-from takeover import Move, line_of, notes
-from test_ldap_mapped import OPENDKIM_SCHEMA, as_config
+from takeover import Move, directory, line_of, notes
 from test_opendkim_model import (ANY_CASES, CASES, KEYS, PATTERNS, SIMPLE, TABLES, Ask, Case, authors, fill,
                                  material, place, rules, write_berkeley, write_files)
 
-assert material and place  # fixtures
+assert directory and material and place  # fixtures
 
 
 def label(ask):
@@ -217,14 +216,6 @@ def generated(module_folder):
         paths[name] = f"{value}:{path}"
         records.update(more)
     return paths, records
-
-
-@pytest.fixture(scope="module")
-def directory(module_folder):
-    slapd = Slapd.single(module_folder)
-    slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
-    yield slapd
-    slapd.stop()
 
 
 @pytest.mark.parametrize("kind", KINDS)

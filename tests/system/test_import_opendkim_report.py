@@ -19,20 +19,13 @@ from inkan import BUILD, PATIENCE, SANITIZER_ENV
 from nameservers import Bind, Unbound
 from postgres import Postgres
 from process import free_port
-from takeover import Move, line_of, notes
+from takeover import Move, line_of, move, notes
 from test_import import state
 from test_opendkim_model import KEYS, PATTERNS, SIMPLE, TABLES, fill, material, place, write_files
 
-assert material and place  # fixtures
+assert material and move and place  # fixtures
 DONE, NO, INVALID, CONFLICT, TEMPORARY = 0, 1, 2, 3, 75
 MANY = 2000
-
-
-@pytest.fixture
-def move(place):
-    with Move(place["dir"]) as made:
-        made.place = place
-        yield made
 
 
 def configure(move, settings, **files):

@@ -6,20 +6,12 @@ import base64
 
 import pytest
 
-from ldap import CONFIG, SUFFIX, Slapd
-from takeover import Move, notes
+from ldap import SUFFIX
+from takeover import directory, move, notes
 from test_import_opendkim_report import DONE, INVALID, NO, configure, whole_state
-from test_ldap_mapped import OPENDKIM_SCHEMA, as_config
 from test_opendkim_model import KEYS, PATTERNS, TABLES, Ask, material, place
 
-assert material and place  # fixtures
-
-
-@pytest.fixture
-def move(place):
-    with Move(place["dir"]) as made:
-        made.place = place
-        yield made
+assert directory and material and move and place  # fixtures
 
 
 def rules_of(move):
@@ -120,14 +112,6 @@ def test_what_is_suspended_does_not_sign(what, words, move):
 
 
 # -- directories ------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def directory(module_folder):
-    slapd = Slapd.single(module_folder)
-    slapd.ldif_add(as_config("opendkim", OPENDKIM_SCHEMA), CONFIG)
-    yield slapd
-    slapd.stop()
-
 
 def test_what_is_shared_and_what_is_switched_off_in_a_directory(directory, move):
     """With the filters of OpenDKIM's own README: a selector of two domains is one key for both, and
